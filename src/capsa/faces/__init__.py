@@ -1,0 +1,1 @@
+"""The faces of capsa: what people and programs touch."""

@@ -1,0 +1,1 @@
+"""Transports: ordered bytes, both ways, over whatever carries them."""

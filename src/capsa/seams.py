@@ -1,0 +1,49 @@
+"""What the world injects: time, randomness and threads. Real ones live in `capsa.node.runtime`.
+
+Intervals and deadlines come from the event loop (`loop.time()`, `asyncio.timeout`), which the simulated
+world replaces; `Clock` is the wall clock alone. The disk has its own seam in `capsa.stores.disk`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import ParamSpec, Protocol, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Clock(Protocol):
+    """The wall clock."""
+
+    def now(self) -> float:
+        """Unix time in seconds."""
+        ...
+
+
+class Entropy(Protocol):
+    """The random source; fit for keys."""
+
+    def take(self, size: int) -> bytes:
+        """`size` random bytes."""
+        ...
+
+
+class Lane(StrEnum):
+    """Where blocking work runs. Each lane is serial: one job at a time, in the order given."""
+
+    DISK = "disk"
+    """Everything that writes: segments, the index, `state.db`."""
+    READ = "read"
+    """Reads of segments and of the index, which must not wait for an fsync."""
+    SEAL = "seal"
+    """Hashing, sealing and file reading of a command."""
+
+
+class Workers(Protocol):
+    """The only road to a thread."""
+
+    async def run(self, lane: Lane, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a synchronous `fn` on a lane; it touches no loop object. Cancelling the caller does not stop `fn`."""
+        ...

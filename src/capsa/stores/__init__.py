@@ -1,0 +1,1 @@
+"""Where blocks lie: the `BlockStore` interface, its backends and its wrappers."""

@@ -1,0 +1,1 @@
+"""Public conformance suites for stores, transports and sessions, and the simulated world."""
