@@ -25,7 +25,7 @@ Indexes: TypeAlias = Annotated[tuple[Annotated[int, Meta(ge=0, lt=LIST_MAX)], ..
 Blob: TypeAlias = Annotated[bytes, Meta(max_length=128 * 1024)]
 Blobs: TypeAlias = Annotated[tuple[Blob, ...], Meta(max_length=LIST_MAX)]
 Text: TypeAlias = Annotated[str, Meta(max_length=1024)]
-Count: TypeAlias = Annotated[int, Meta(ge=0, lt=2**63)]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True):
