@@ -43,23 +43,49 @@ def padme(size: int) -> int:
     return (size + mask) & ~mask
 
 
+def sealed_size(size: int) -> int:
+    """The length of the block that `size` bytes of plaintext become."""
+    return padme(size) + SEAL_OVERHEAD
+
+
+def _aad(label: Label, suite: int) -> bytes:
+    return label.encode() + bytes((suite,))
+
+
 def seal_into(block: memoryview, secret: bytes, label: Label, padded: Buffer, suite: int = SUITE_AES_256_GCM) -> bytes:
     """Seal `padded` into `block`, which must be exactly `SEAL_OVERHEAD` longer; return the key.
 
     `padded` is already of its Padmé length (see `pad`); the hot path calls this with reused buffers.
     """
-    aad = label.encode() + bytes((suite,))
-    hasher = blake3(length_prefixed(label.encode(), bytes((suite,)), aad), key=secret)
+    hasher = blake3(length_prefixed(label.encode(), bytes((suite,)), _aad(label, suite)), key=secret)
     hasher.update(padded)
     key = hasher.digest()
-    block[0] = suite
-    _AEADS[suite](key).encrypt_into(_NONCE, padded, aad, block[1:])
+    reseal_into(block, key, label, padded, suite)
     return key
+
+
+def reseal_into(block: memoryview, key: bytes, label: Label, padded: Buffer, suite: int = SUITE_AES_256_GCM) -> None:
+    """Make the block again from its key, to learn by its id whether `padded` is what the key was derived from.
+
+    Unless the id proves that, the key may now have met a second plaintext: throw the block away.
+    """
+    block[0] = suite
+    _AEADS[suite](key).encrypt_into(_NONCE, padded, _aad(label, suite), block[1:])
 
 
 def pad(plaintext: Buffer) -> bytes:
     """The plaintext with zeros up to its Padmé length."""
     return bytes(plaintext).ljust(padme(len(plaintext)), b"\0")
+
+
+def unpad(padded: Buffer, size: int) -> memoryview:
+    """The first `size` bytes, where `padded` is they and zeros up to their Padmé length; else `FormatError`."""
+    view = memoryview(padded)
+    if len(view) != padme(size):
+        raise FormatError("A block's plaintext is not padded to its Padmé length.")
+    if bytes(view[size:]) != bytes(len(view) - size):
+        raise FormatError("A block's padding is not zero.")
+    return view[:size]
 
 
 def seal(secret: bytes, label: Label, plaintext: Buffer, suite: int = SUITE_AES_256_GCM) -> tuple[bytes, bytes]:
@@ -81,9 +107,8 @@ def unseal_into(padded: memoryview, key: bytes, label: Label, block: Buffer) -> 
     suite = view[0]
     if suite not in _AEADS:
         raise FormatError(f"A block is sealed with the unknown suite {suite}.", "A newer capsa may read it.")
-    aad = label.encode() + bytes((suite,))
     try:
-        _AEADS[suite](key).decrypt_into(_NONCE, view[1:], aad, padded)
+        _AEADS[suite](key).decrypt_into(_NONCE, view[1:], _aad(label, suite), padded)
     except InvalidTag:
         raise IntegrityError("A block does not open with its key.") from None
 
