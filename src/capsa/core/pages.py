@@ -42,7 +42,7 @@ _MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0
 P = TypeVar("P", bound=msgspec.Struct)
 Id: TypeAlias = Annotated[BlockId, Meta(min_length=32, max_length=32)]
 Key: TypeAlias = Annotated[bytes, Meta(min_length=32, max_length=32)]
-Size: TypeAlias = Annotated[int, Meta(ge=0, lt=2**63)]
+Size: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 @dataclass(frozen=True, slots=True)
