@@ -48,6 +48,7 @@ class Label(StrEnum):
     SIGN_RECEIPT = "capsa/1 sign receipt"
     SIGN_HEAD = "capsa/1 sign head"
     SIGN_SESSION = "capsa/1 sign session"
+    SIGN_CONSENT = "capsa/1 sign consent"
     # Hashes.
     HAVE_PROOF = "capsa/1 have proof"
     PLACEMENT = "capsa/1 placement"
