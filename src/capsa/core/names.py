@@ -1,0 +1,84 @@
+"""The keys of files: path-like names, checked and brought to one form (docs/format.md)."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from capsa.errors import UsageError
+
+KEY_SIZE_MAX: Final = 1024
+"""Bytes of a key in UTF-8."""
+SEPARATOR: Final = "/"
+
+_CHARACTERS_MAX: Final = 4 * KEY_SIZE_MAX
+"""No shorter text is turned away unseen: a normal form is at most four times shorter than what it came from."""
+
+
+def check_key(text: str) -> str:
+    """The key in Unicode's normal form C, or `UsageError`.
+
+    A key is UTF-8, its parts are separated by `/`, none is empty, `.` or `..`, none has a control character
+    (category Cc), and the whole has at most `KEY_SIZE_MAX` bytes.
+    """
+    if len(text) > _CHARACTERS_MAX:
+        raise _too_long()
+    key = unicodedata.normalize("NFC", text)
+    try:
+        size_bytes = len(key.encode())
+    except UnicodeEncodeError:
+        raise UsageError("This key is not valid Unicode.", "Rename it to a name that is UTF-8.") from None
+    if size_bytes > KEY_SIZE_MAX:
+        raise _too_long()
+    if any(unicodedata.category(character) == "Cc" for character in key if not " " <= character <= "~"):
+        raise UsageError("This key has a control character in it.", "Leave out line breaks, tabs and the like.")
+    for part in key.split(SEPARATOR):
+        if part in ("", ".", ".."):
+            raise UsageError(
+                f"The key {key!r} has an empty part, or one that is `.` or `..`.",
+                "Write keys like photos/2024/sea.jpg, without a slash at either end.",
+            )
+    return key
+
+
+def check_prefix(text: str) -> str:
+    """The beginning of keys that a user asks for, in normal form: empty, a key, or a key and a `/`; `UsageError`."""
+    stem = text.removesuffix(SEPARATOR)
+    return check_key(stem) + text[len(stem) :] if text else ""
+
+
+def last_part(key: str) -> str:
+    """The name of the file itself: what follows the last `/`."""
+    return key.rpartition(SEPARATOR)[2]
+
+
+def folders_of(key: str) -> Iterator[str]:
+    """The folders that a key lies in, outermost first: `a` and `a/b` for `a/b/c`."""
+    end = key.find(SEPARATOR)
+    while end >= 0:
+        yield key[:end]
+        end = key.find(SEPARATOR, end + 1)
+
+
+def is_folder_clash(one: str, other: str) -> bool:
+    """Whether one of two keys is a folder that the other lies in, so that both cannot be files of one tree."""
+    shorter, longer = sorted((one, other), key=len)
+    return longer.startswith(shorter + SEPARATOR)
+
+
+def folder_clashes(keys: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """All (folder, key within it) among keys that come in ascending order."""
+    open_keys: list[str] = []
+    for key in keys:
+        # What is no beginning of this key begins no later one either, for they are sorted.
+        while open_keys and not key.startswith(open_keys[-1]):
+            open_keys.pop()
+        for earlier in open_keys:
+            if is_folder_clash(earlier, key):
+                yield earlier, key
+        open_keys.append(key)
+
+
+def _too_long() -> UsageError:
+    return UsageError(f"This key is longer than {KEY_SIZE_MAX} bytes.", "Use shorter folder or file names.")
