@@ -6,6 +6,7 @@ again can help. A message is one sentence that says what happened; a hint says w
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 
@@ -88,6 +89,13 @@ class NoSpaceError(CapsaError):
     kind = "no_space"
 
 
+class ChangedError(CapsaError):
+    """A file changed while it was read."""
+
+    kind = "changed"
+    retryable = True
+
+
 class LockedError(CapsaError):
     """The keys are locked."""
 
@@ -129,3 +137,25 @@ def _tree(root: type[CapsaError]) -> dict[str, type[CapsaError]]:
 def from_wire(kind: str, message: str, hint: str = "") -> CapsaError:
     """The error that a peer named; a kind that this version does not know becomes a plain `CapsaError`."""
     return _tree(CapsaError).get(kind, CapsaError)(message, hint)
+
+
+_OS_ERRORS: dict[int, type[CapsaError]] = {
+    errno.ENOSPC: NoSpaceError,
+    errno.EDQUOT: NoSpaceError,
+    errno.ENOENT: NotFoundError,
+    errno.ENOTDIR: NotFoundError,
+    errno.EEXIST: RefusedError,
+    errno.EACCES: RefusedError,
+    errno.EPERM: RefusedError,
+    errno.EROFS: RefusedError,
+    errno.EISDIR: RefusedError,
+    errno.ELOOP: RefusedError,
+    errno.EFBIG: RefusedError,
+    errno.ENAMETOOLONG: UsageError,
+}
+
+
+def from_os_error(error: OSError, what: str, hint: str = "") -> CapsaError:
+    """What the operating system said, as one of ours; `what` is the sentence's beginning ("/x/y cannot be read")."""
+    kind = _OS_ERRORS.get(error.errno or 0, CapsaError)
+    return kind(f"{what}: {error.strerror or type(error).__name__}.", hint)
