@@ -87,7 +87,7 @@ class Admission(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Revocation(msgspec.Struct, frozen=True, array_like=True):
-    """An owner or a device is out; of its own grants and admissions only those in `keeps` (digests) stay."""
+    """An owner or a device is out; of what it stated only that in `keeps` (digests) stays."""
 
     subject: Hash32
     keeps: Annotated[tuple[Hash32, ...], Meta(max_length=KEEPS_MAX)]
@@ -247,7 +247,12 @@ def certify(owner: SigningKey, device: SigningKey, network: NetworkId, *, create
 def revoke(
     key: SigningKey, network: NetworkId, *, subject: bytes, created: int, keeps: tuple[bytes, ...] = ()
 ) -> Signed:
-    """Revoke an owner or a device; `keeps` are digests of its grants and admissions that stay (`Roster.works_of`)."""
+    """Revoke an owner or a device; `keeps` are digests of its statements that stay (see `Roster.works_of`).
+
+    `UsageError` if there are more of them than `KEEPS_MAX`.
+    """
+    if len(keeps) > KEEPS_MAX:
+        raise UsageError(f"A revocation keeps at most {KEEPS_MAX} statements.", "Keep fewer, and invite the rest anew.")
     return sign(key, KIND_REVOCATION, network, encode(Revocation(subject, tuple(sorted(set(keeps))), created)))
 
 
