@@ -30,7 +30,7 @@ def decode(kind: type[T], data: Buffer, *, size_max: int) -> T:
         raise FormatError(f"A stored value has {len(data)} bytes where at most {size_max} are allowed.")
     try:
         value = msgspec.msgpack.decode(data, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FormatError(f"A stored value is malformed: {error}.") from None
     if _encoder.encode(value) != data:
         raise FormatError("A stored value is not in its canonical form.")

@@ -147,7 +147,7 @@ def parse_root(padded: Buffer, shape: Shape = DEFAULT_SHAPE) -> Root:
     encoded = _unframe(padded, PAGE_SIZE_MAX)
     try:
         version = msgspec.msgpack.decode(encoded, type=_Versioned).version
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise FormatError("A root page is malformed.") from None
     if version != ROOT_VERSION:
         raise FormatError(f"A root page has the unknown version {version}.", "A newer capsa may read it.")
