@@ -47,7 +47,8 @@ def judge_joiner(roster: Roster, statements: Sequence[Signed], now: int, *, admi
 
     The statements come from a stranger and are verified here: exactly one invite, one join grant and one
     certificate, in any order. Raises `FormatError` or `SignatureError` if they are not what they claim to be,
-    `NotMemberError` if they do not lead to membership, `RefusedError` if another owner used the invite.
+    `NotMemberError` if they do not lead to membership, `RefusedError` if another owner used the invite or
+    `admitter` cannot admit.
     """
     if len(statements) > JOINER_STATEMENTS_MAX:
         raise FormatError(f"A joiner brings more than {JOINER_STATEMENTS_MAX} statements.")
@@ -69,6 +70,8 @@ def judge_joiner(roster: Roster, statements: Sequence[Signed], now: int, *, admi
         raise RefusedError("This invite was already used.", "Ask for a new one.")
     if any(expires and now > expires for expires in (invite.expires, join.expires)):
         raise NotMemberError("This invite has expired.", "Ask for a new one.")
+    if roster.owner_of(admitter) is None:
+        raise RefusedError("This node is no member, and cannot admit others.", "Ask another node.")
     supposed = _supposed_admission(roster, admitter, digest(join_statement), owner, now)
     outcome = Roster.evaluate(roster.network, (*known, supposed))
     if outcome.owner_of(node) != owner:

@@ -190,6 +190,11 @@ def verify_record(signed: Signed, network: NetworkId) -> NodeRecord:
     return body
 
 
+def check_address(address: str) -> None:
+    """Raise `FormatError` on an address that could forge a screen; whether it leads anywhere, its dialler sees."""
+    _check_text(address)
+
+
 def check_name(name: str) -> str:
     """The name, if it can name an owner, a device or a zone; else `UsageError`."""
     if len(name) > NAME_LENGTH_MAX or _UNSAFE.search(name):
