@@ -86,7 +86,11 @@ class RecordMark(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Sync(Message, frozen=True, array_like=True):
-    """What I have (marks) and what I believe you lack (blobs); the reply is a `Sync` of the same shape."""
+    """What I have (marks) and what I believe you lack (blobs); the reply is a `Sync` of the same shape.
+
+    The marks are complete for one shard out of `shards`: the things whose name (digest, node id) begins with two
+    bytes that leave `shard` when divided by `shards`.
+    """
 
     code = 14
     record_marks: Annotated[tuple[RecordMark, ...], Meta(max_length=LIST_MAX)] = ()
@@ -95,6 +99,8 @@ class Sync(Message, frozen=True, array_like=True):
     records: Blobs = ()
     statements: Blobs = ()
     heads: Blobs = ()
+    shard: Annotated[int, Meta(ge=0, lt=65536)] = 0
+    shards: Annotated[int, Meta(ge=1, le=65536)] = 1
 
 
 class Admit(Message, frozen=True, array_like=True):
