@@ -85,8 +85,8 @@ def check_entry(entry: Entry) -> None:
     """Raise `FormatError` unless key and media type are in normal form and the dots of a removal strictly ascend."""
     try:
         normal = check_key(entry.key)
-    except UsageError as error:
-        raise FormatError("A catalog entry has an impossible key.") from error
+    except UsageError:
+        raise FormatError("A catalog entry has an impossible key.") from None
     if normal != entry.key:
         raise FormatError("A catalog entry's key is not in Unicode's normal form C.")
     if isinstance(entry, VersionEntry):
