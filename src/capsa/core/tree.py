@@ -17,7 +17,6 @@ from capsa.core.keys import Label
 from capsa.core.pages import (
     CODEC_PLAIN,
     DEFAULT_SHAPE,
-    HEIGHT_MAX,
     MODE_MAX,
     ROOT_VERSION,
     Entry,
@@ -33,7 +32,6 @@ from capsa.core.pages import (
     parse_page,
 )
 from capsa.core.sealing import SUITE_AES_256_GCM, seal
-from capsa.errors import FormatError
 
 _EMPTY_DIGEST = blake3(b"").digest()
 MEDIA_TYPE_LINK = "inode/symlink"
@@ -140,19 +138,20 @@ class TreeBuilder:
         return self._size
 
     def add(self, entry: Entry) -> list[SealedPage]:
-        """Add the next chunk; return the pages that this completes, lowest first. Only the last chunk may be short."""
+        """Add the next chunk; return the pages that this completes, lowest first. Only the last chunk may be short.
+
+        Raises `FormatError`, and adds nothing, if the file is larger than a tree may be.
+        """
         assert self._size % self._shape.chunk_size == 0, "a chunk follows a short one"
         assert 0 < entry.length <= self._shape.chunk_size
+        height_of(self._size + entry.length, self._shape)
         self._size += entry.length
         pages: list[SealedPage] = []
         self._append(0, entry, pages)
         return pages
 
     def finish(self, metadata: Metadata, digest: bytes) -> tuple[Root, list[SealedPage]]:
-        """The root, and the pages below it that were still open, lowest first. The root is the caller's to seal.
-
-        Raises `FormatError` if the file is larger than a tree may be.
-        """
+        """The root, and the pages below it that were still open, lowest first. The root is the caller's to seal."""
         assert self._size > self._shape.inline_max, "a small file lies inside its root page"
         pages: list[SealedPage] = []
         height = 0
@@ -166,8 +165,6 @@ class TreeBuilder:
 
     def _append(self, height: int, entry: Entry, pages: list[SealedPage]) -> None:
         if height == len(self._levels):
-            if height > HEIGHT_MAX:
-                raise FormatError("The file is larger than its tree may be high.")
             self._levels.append([])
         if len(self._levels[height]) == self._shape.fanout:
             self._flush(height, pages)
