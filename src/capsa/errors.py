@@ -96,6 +96,12 @@ class ChangedError(CapsaError):
     retryable = True
 
 
+class DiskError(CapsaError):
+    """The disk failed; nothing more is written to it."""
+
+    kind = "disk"
+
+
 class LockedError(CapsaError):
     """The keys are locked."""
 

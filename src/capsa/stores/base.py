@@ -91,8 +91,13 @@ class BlockStore(Protocol):
         """Forget blocks; `RefusedError`, and nothing is forgotten, if any claim still keeps one at `now`."""
         ...
 
-    async def stats(self) -> StoreStats:
-        """Counts and sizes."""
+    async def quarantine(self, blocks: Sequence[BlockId]) -> None:
+        """Take blocks out of service whose bytes turned out wrong: they are missing until they are put again."""
+        ...
+
+    async def stats(self, without: OwnerId | None = None) -> StoreStats:
+        """Counts and sizes; with `without`, of the blocks that no claim part of that owner covers, and of the
+        claims of all others."""
         ...
 
 

@@ -1,0 +1,141 @@
+"""Opening a segment store: make the index agree with the segments, whatever a crash or a failing disk left.
+
+Behind a segment's frontier lies what no committed transaction knows. Records there that are intact are taken in,
+whoever was told or not; the rest is a torn tail, and cut. Before the frontier nothing is looked at, unless the
+index is new: then everything is read, and a genuine header over wrong bytes is rot.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Final
+
+import apsw
+
+from capsa.core.ids import BlockId
+from capsa.core.segments import (
+    RECORD_HEADER_SIZE,
+    SEGMENT_HEADER_SIZE,
+    RecordKind,
+    SegmentHeader,
+    decode_segment_header,
+)
+from capsa.errors import FormatError, IntegrityError
+from capsa.stores.disk import Disk, DiskFile
+from capsa.stores.index import Applied, Index, SegmentState, value_of
+from capsa.stores.log import OpenSegment, SegmentLog, segment_name, segment_numbers
+from capsa.stores.queries import Place
+from capsa.stores.scan import FoundRecord, scan
+
+_BATCH_RECORDS: Final = 1024
+
+
+def open_index(disk: Disk, name: str) -> Index:
+    """The index, made anew if it is absent or damaged; `HomeError` if a newer capsa wrote it."""
+    try:
+        return Index(disk.database(name, durable=False))
+    except (apsw.CorruptError, apsw.NotADBError):
+        remove_index(disk, name)
+        return Index(disk.database(name, durable=False))
+
+
+def remove_index(disk: Disk, name: str) -> None:
+    """Remove the index's files."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        with suppress(FileNotFoundError):
+            disk.remove(name + suffix)
+
+
+def recover(disk: Disk, folder: str, index: Index, log: SegmentLog, size_max: int) -> None:
+    """Bring the index up to date with the segments in `folder`, and `log` to where it may go on appending."""
+    numbers = segment_numbers(disk, folder)
+    known = {state.number: state for state in index.segments()}
+    for number in known.keys() - set(numbers):
+        index.cut(number, 0)
+    current: OpenSegment | None = None
+    for number in numbers:
+        opened = _recover_segment(disk, folder, index, number, known.get(number))
+        if current is not None:
+            current.file.close()
+        current = opened
+        if current is not None and (current.sealed or current.end >= size_max):
+            current.file.close()
+            current = None
+    log.resume(max([0, *numbers, *known]) + 1, current)
+
+
+def _recover_segment(
+    disk: Disk, folder: str, index: Index, number: int, known: SegmentState | None
+) -> OpenSegment | None:
+    """Bring one segment's records into the index; the segment, open, or None if its records cannot be told."""
+    name = segment_name(folder, number)
+    file = disk.open(name)
+    header = _header(file, number)
+    if known is not None and header is not None and header.secret != known.secret:
+        index.cut(number, 0)  # Another file under a known name, as from an old backup: read it all.
+        known = None
+    if header is None and known is not None:
+        header = SegmentHeader(number, known.secret)
+    if header is None:
+        _set_aside(disk, name, file)
+        return None
+    size = file.size()
+    frontier, sealed = (known.frontier, known.sealed) if known is not None else (SEGMENT_HEADER_SIZE, False)
+    if size < frontier:
+        index.cut(number, size)
+        frontier, sealed = size, True
+    end = frontier if size == frontier else _take_in(file, header, frontier, index, sealed, new=known is None)
+    return OpenSegment(header, file, frontier=end, end=end, sealed=sealed)
+
+
+def _header(file: DiskFile, number: int) -> SegmentHeader | None:
+    try:
+        header = decode_segment_header(file.read(0, SEGMENT_HEADER_SIZE))
+    except FormatError:
+        return None
+    return header if header.number == number else None
+
+
+def _set_aside(disk: Disk, name: str, file: DiskFile) -> None:
+    """Without its secret a segment is unreadable: remove it if nothing was ever stored in it, else keep it apart."""
+    size = file.size()
+    file.close()
+    if size <= SEGMENT_HEADER_SIZE:
+        disk.remove(name)
+    else:
+        disk.rename(name, name + ".damaged")
+
+
+def _take_in(file: DiskFile, header: SegmentHeader, start: int, index: Index, sealed: bool, *, new: bool) -> int:
+    """Index the intact records from `start` on and cut what follows the last; where the segment now ends."""
+    file.sync()  # A killed process may have left records in the kernel only; what is indexed must be durable.
+    end = start
+    batch: list[Applied] = []
+    damaged: list[FoundRecord] = []
+    rotten: list[FoundRecord] = []
+    for found in scan(file, header, start):
+        if not found.intact:
+            damaged.append(found)
+            continue
+        end = found.end
+        if new:  # With more behind it, it was not torn: it was whole once.
+            rotten += damaged
+        damaged.clear()
+        with suppress(IntegrityError):
+            batch.append((found.header, _place(header, found), value_of(found.header, found.payload)))
+        if len(batch) == _BATCH_RECORDS:
+            index.commit(batch, [SegmentState(header.number, header.secret, end, sealed)])
+            batch.clear()
+    if file.size() != end:
+        # The padding of the last record may be cut short, so this can lengthen the file as well.
+        file.truncate(end)
+        file.sync()
+    index.commit(batch, [SegmentState(header.number, header.secret, end, sealed)])
+    for found in rotten:
+        if found.header.kind is RecordKind.BLOCK:
+            index.rotten(BlockId(found.header.id), _place(header, found))
+    return end
+
+
+def _place(header: SegmentHeader, found: FoundRecord) -> Place:
+    return Place(header.number, found.offset + RECORD_HEADER_SIZE, found.header.length)
