@@ -47,7 +47,7 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\
 Hash32: TypeAlias = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Consent: TypeAlias = Annotated[bytes, Meta(max_length=64)]
 Seconds: TypeAlias = Annotated[int, Meta(ge=0, lt=2**53)]
-Size: TypeAlias = Annotated[int, Meta(ge=0, lt=2**63)]
+Size: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Name: TypeAlias = Annotated[str, Meta(max_length=NAME_LENGTH_MAX)]
 Address: TypeAlias = Annotated[str, Meta(max_length=ADDRESS_LENGTH_MAX)]
 
