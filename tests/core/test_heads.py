@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from capsa.core.catalog.pages import PageRef
 from capsa.core.heads import (
     HEADS_KEPT_MAX,
+    SEEN_MAX,
     Floors,
     Head,
     HeadRef,
