@@ -76,10 +76,8 @@ def test_a_walk_names_exactly_the_chunks_of_its_range(chunks: int, last: int, da
     assert [chunk.entry for chunk in found] == [
         _entry(index, last if index == chunks - 1 else 1024) for index in wanted
     ]
-    if found:
-        assert asked <= root.height + (len(found) + 2) * 2 // 3 + root.height
-    else:
-        assert asked == 0
+    units = [1024 * 4 ** (height + 1) for height in range(root.height)] if found else []
+    assert asked == sum(-(-end // unit) - start // unit for unit in units)
 
 
 def test_a_middle_byte_costs_one_page_a_level() -> None:

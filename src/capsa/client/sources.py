@@ -72,13 +72,13 @@ class FileSource:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise from_os_error(error, f"{path} cannot be read") from error
-        self._file = os.fdopen(descriptor, "rb", buffering=0)
         self._before = os.fstat(descriptor)
         if not stat.S_ISREG(self._before.st_mode):
-            self.close()
+            os.close(descriptor)
             if stat.S_ISDIR(self._before.st_mode):
                 raise UsageError(f"{path} is a folder.", "Name the files in it, or store folders with -r.")
             raise RefusedError(f"{path} is not a regular file.", "Only files, links and folders can be stored.")
+        self._file = os.fdopen(descriptor, "rb", buffering=0)
 
     @property
     def name(self) -> str:
