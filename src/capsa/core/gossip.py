@@ -44,6 +44,10 @@ class Members(Protocol):
         """The member whose device this is; None if it is nobody's, or revoked."""
         ...
 
+    def vouches_for(self, signer: bytes) -> bool:
+        """Whether a member or a member's device signs with this key."""
+        ...
+
 
 R = TypeVar("R", bound=Members)
 
@@ -78,10 +82,14 @@ class _Statement:
 
 
 class Gossip(Generic[R]):
-    """The three sets of one node. `evaluate` makes the roster of a set of statements (`Roster.evaluate`)."""
+    """The three sets of one node.
 
-    def __init__(self, network: NetworkId, evaluate: Callable[[Iterable[Signed]], R]) -> None:
-        self._network = network
+    They begin with the network's `founding` (signed bytes), whose digest is the network id; raises as `learn` if it
+    is none. `evaluate` makes a roster of statements (`Roster.evaluate`).
+    """
+
+    def __init__(self, founding: bytes, evaluate: Callable[[NetworkId, Iterable[Signed]], R]) -> None:
+        self._network = NetworkId(blake3(founding).digest())
         self._evaluate = evaluate
         self._roster: R | None = None
         self._statements: dict[bytes, _Statement] = {}
@@ -91,17 +99,23 @@ class Gossip(Generic[R]):
         self._records: dict[NodeId, Record] = {}
         self._heads: dict[bytes, Head] = {}
         self._turn = 0
+        self.learn(statements=[founding])
+
+    @property
+    def network(self) -> NetworkId:
+        """The id of the network."""
+        return self._network
 
     @property
     def roster(self) -> R:
         """What the statements add up to; evaluated again only after new ones came."""
         if self._roster is None:
-            self._roster = self._evaluate(self.statements())
+            self._roster = self._evaluate(self._network, (each.signed for each in self._statements.values()))
         return self._roster
 
     def statements(self) -> list[Signed]:
-        """All statements, in the order of their digests."""
-        return [self._statements[digest].signed for digest in sorted(self._statements)]
+        """All statements, in the order of their digests; of unknown kinds only what present members signed."""
+        return [statement.signed for _, statement in self._shown()]
 
     def records(self) -> list[Record]:
         """The newest record of each member's device, by node id."""
@@ -135,7 +149,7 @@ class Gossip(Generic[R]):
         shards = self._shards()
         shard, self._turn = self._turn % shards, self._turn + 1
         return Sync(
-            statement_marks=tuple(d for d in sorted(self._statements) if _within(d, shard, shards))[:LIST_MAX],
+            statement_marks=tuple(d for d, _ in self._shown() if _within(d, shard, shards))[:LIST_MAX],
             record_marks=tuple(
                 RecordMark(record.node, record.values.incarnation)
                 for record in self.records()
@@ -179,7 +193,10 @@ class Gossip(Generic[R]):
     def _keep_statements(self, checked: dict[bytes, _Statement]) -> tuple[Signed, ...]:
         """Known kinds first: they decide whose unknown kinds are kept."""
         kept = [s for d, s in checked.items() if s.known and self._keep_statement(d, s)]
-        kept += [s for d, s in checked.items() if not s.known and self._keep_unknown(d, s)]
+        self._roster = None if kept else self._roster
+        unknown = [s for d, s in checked.items() if not s.known and self._keep_unknown(d, s)]
+        self._roster = None if unknown else self._roster
+        kept += unknown
         return tuple(statement.signed for statement in kept)
 
     def _keep_statement(self, digest: bytes, statement: _Statement) -> bool:
@@ -189,12 +206,11 @@ class Gossip(Generic[R]):
         self._statements_size += len(statement.blob)
         if statement.certifies:
             self._certified.add(statement.certifies)
-        self._roster = None
         return True
 
     def _keep_unknown(self, digest: bytes, statement: _Statement) -> bool:
         signer, size = statement.signed.signer, len(statement.blob)
-        if not (self.roster.is_member(OwnerId(signer)) or self.roster.owner_of(NodeId(signer))):
+        if not self.roster.vouches_for(signer):
             return False
         if self._unknown_sizes[signer] + size > UNKNOWN_SIZE_MAX or not self._keep_statement(digest, statement):
             return False
@@ -215,12 +231,16 @@ class Gossip(Generic[R]):
             self._heads = {head.digest: head for head in keep((*self._heads.values(), *new))}
         return tuple(head for head in new if head.digest in self._heads)
 
+    def _shown(self) -> list[tuple[bytes, _Statement]]:
+        vouched = self.roster.vouches_for
+        return [(d, s) for d, s in sorted(self._statements.items()) if s.known or vouched(s.signed.signer)]
+
     def _lists(self, record: Record) -> bool:
         return self.roster.owner_of(record.node) == record.values.owner
 
     def _statements_beyond(self, sync: Sync) -> list[bytes]:
         has = set(sync.statement_marks)
-        return [s.blob for d, s in sorted(self._statements.items()) if d not in has and _asked(d, sync)]
+        return [s.blob for d, s in self._shown() if d not in has and _asked(d, sync)]
 
     def _records_beyond(self, sync: Sync) -> list[bytes]:
         has: defaultdict[bytes, int] = defaultdict(lambda: -1)
