@@ -45,8 +45,6 @@ class _Standing:
     depth: int
     invites: bool
     scope: Scope
-    joined: int
-    name: str
     statements: tuple[bytes, ...]
     parents: tuple[_Standing, ...] = ()
 
@@ -84,6 +82,7 @@ class Roster:
         self._standings = _derive(ledger)
         self._full: dict[OwnerId, _Standing] = {}
         self._devices: dict[NodeId, Said[Certificate]] = {}
+        self._names: dict[OwnerId, tuple[int, str]] = {self.founder: (self.founding.created, self.founding.name)}
         self._works: defaultdict[bytes, set[bytes]] = defaultdict(set)
         self._users: defaultdict[bytes, set[OwnerId]] = defaultdict(set)
         self._settle()
@@ -141,9 +140,8 @@ class Roster:
         return OwnerId(signer) in self._full or NodeId(signer) in self._devices
 
     def name_of(self, owner: OwnerId) -> str:
-        """What an owner, a revoked one too, calls itself; empty for a stranger."""
-        standings = self._standings.get(owner, {}).values()
-        return max(((each.joined, each.name) for each in standings), default=(0, ""))[1]
+        """What an owner, a revoked one too, last called itself; empty for a stranger."""
+        return self._names.get(owner, (0, ""))[1]
 
     def users_of(self, one_time: bytes) -> frozenset[OwnerId]:
         """The owners, revoked ones too, that a device of a present or past member admitted on a one-time key."""
@@ -182,9 +180,11 @@ class Roster:
                 if OwnerId(said.signer) in self._full and self._ledger.device_scope(said.signer, node) is None:
                     self._devices.setdefault(node, said)
         for join in self._ledger.joins:
+            joiner = OwnerId(join.body.subject)
             if any(self.was_admitted(NodeId(each.signer)) for each in self._ledger.admissions.get(join.digest, ())):
-                self._users[join.signer].add(OwnerId(join.body.subject))
+                self._users[join.signer].add(joiner)
             for entry in _entries(self._ledger, join, self._standings):
+                self._names[joiner] = max(self._names.get(joiner, (0, "")), (join.body.created, join.body.name))
                 self._works[entry.invite.signer].add(entry.invite.digest)
                 self._works[entry.admission.signer].add(entry.admission.digest)
                 self._works[entry.certificate.signer].add(entry.admission.digest)
@@ -204,8 +204,7 @@ def _derive(ledger: Ledger) -> _Standings:
 
     A round reads only what earlier rounds found, so its outcome does not depend on the order within it.
     """
-    body = ledger.founding.body
-    founder = _Standing(ledger.founder, 0, True, None, body.created, body.name, (ledger.founding.digest,))
+    founder = _Standing(ledger.founder, 0, True, None, (ledger.founding.digest,))
     standings: _Standings = {ledger.founder: {(None, True): founder}}
     dependents = _dependents(ledger)
     changed = {ledger.founder}
@@ -229,11 +228,10 @@ def _derive(ledger: Ledger) -> _Standings:
 
 
 def _standing(entry: _Entry, scope: Scope, invites: bool) -> _Standing:
-    join = entry.join.body
     statements = (entry.invite.digest, entry.join.digest, entry.certificate.digest, entry.admission.digest)
     parents = (entry.inviter, entry.admitter)
-    depth = entry.inviter.depth + 1
-    return _Standing(OwnerId(join.subject), depth, invites, scope, join.created, join.name, statements, parents)
+    owner = OwnerId(entry.join.body.subject)
+    return _Standing(owner, entry.inviter.depth + 1, invites, scope, statements, parents)
 
 
 def _dependents(ledger: Ledger) -> Mapping[OwnerId, set[int]]:
