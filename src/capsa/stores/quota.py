@@ -1,0 +1,126 @@
+"""Bounds on what a store takes: the disk's for every put, and a capacity for what is kept for others.
+
+A home stacks them: its own blocks go through a `SpaceGuard`, those of others through a `QuotaStore` around it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from capsa.core.claims import ClaimPart
+from capsa.core.ids import BlockId, Buffer, ClaimId, OwnerId
+from capsa.errors import CapsaError, NoSpaceError
+from capsa.seams import Lane, Workers
+from capsa.stores.base import BlockStore
+from capsa.stores.disk import Disk
+from capsa.stores.wrapper import StoreWrapper
+
+FULL_PERCENT: Final = 95
+ROOM_AGAIN_PERCENT: Final = 90
+_LOOK_AGAIN_SECONDS: Final = 5.0
+_LOOK_AGAIN_SIZE: Final = 64 * 1024 * 1024
+
+
+class SpaceGuard(StoreWrapper):
+    """Refuses puts with `NoSpaceError` once the disk is 95 % used; everything else goes on in what is left.
+
+    The disk is looked at every 5 s or 64 MiB, so the bound is overrun by at most that.
+    """
+
+    def __init__(self, inner: BlockStore, *, disk: Disk, workers: Workers) -> None:
+        super().__init__(inner)
+        self._disk = disk
+        self._workers = workers
+        self._free = 0
+        self._total = 0
+        self._full = False
+        self._looked: float | None = None
+        self._taken = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether nodes should choose others for new blocks: set at 95 %, cleared at 90 %, as last looked."""
+        return self._full
+
+    @property
+    def free(self) -> int:
+        """Bytes free on the disk, as last looked."""
+        return self._free
+
+    async def open(self) -> None:
+        await self._inner.open()
+        await self.look()
+
+    async def put(self, claim: ClaimId, blocks: Sequence[tuple[BlockId, Buffer]]) -> None:
+        size = sum(len(data) for _, data in blocks)
+        now = asyncio.get_running_loop().time()
+        if self._looked is None or now - self._looked > _LOOK_AGAIN_SECONDS or self._taken > _LOOK_AGAIN_SIZE:
+            await self.look()
+        if (self._total - self._free + self._taken + size) * 100 >= self._total * FULL_PERCENT:
+            raise NoSpaceError(f"The disk is {FULL_PERCENT} % full.", "Free some space on it.")
+        self._taken += size
+        await self._inner.put(claim, blocks)
+
+    async def look(self) -> None:
+        """Look at the disk now."""
+        self._free, self._total = await self._workers.run(Lane.READ, self._disk.space)
+        self._looked = asyncio.get_running_loop().time()
+        self._taken = 0
+        limit = ROOM_AGAIN_PERCENT if self._full else FULL_PERCENT
+        self._full = (self._total - self._free) * 100 >= self._total * limit
+
+
+class QuotaStore(StoreWrapper):
+    """Refuses puts with `NoSpaceError` beyond `capacity` bytes of what is kept for owners other than `own`.
+
+    A block that `own` has not claimed yet counts as others'. Usage is measured when opened and grows by what is
+    put; before refusing, it is measured again if something can have made room since.
+    """
+
+    def __init__(self, inner: BlockStore, *, own: OwnerId, capacity: int) -> None:
+        super().__init__(inner)
+        self._own = own
+        self._capacity = capacity
+        self._used = 0
+        self._stale = True  # a measurement could come out lower
+
+    @property
+    def used(self) -> int:
+        """Bytes kept for others, or a little more."""
+        return self._used
+
+    async def open(self) -> None:
+        await self._inner.open()
+        await self._measure()
+
+    async def put(self, claim: ClaimId, blocks: Sequence[tuple[BlockId, Buffer]]) -> None:
+        missing = set(await self._inner.missing([block for block, _ in blocks]))
+        size = sum(len(data) for block, data in dict(blocks).items() if block in missing)
+        if self._used + size > self._capacity and self._stale:
+            await self._measure()
+        if size and self._used + size > self._capacity:
+            raise NoSpaceError("This node keeps no more for others.", "Another node takes it.")
+        self._used += size
+        try:
+            await self._inner.put(claim, blocks)
+        except CapsaError:
+            self._used -= size
+            raise
+
+    async def claim(self, part: ClaimPart) -> None:
+        self._stale |= part.owner == self._own
+        await self._inner.claim(part)
+
+    async def discard(self, blocks: Sequence[BlockId], now: float) -> None:
+        await self._inner.discard(blocks, now)
+        self._stale = True
+
+    async def quarantine(self, blocks: Sequence[BlockId]) -> None:
+        await self._inner.quarantine(blocks)
+        self._stale = True
+
+    async def _measure(self) -> None:
+        self._used = (await self._inner.stats(self._own)).size_bytes
+        self._stale = False
