@@ -83,6 +83,7 @@ LIES: dict[str, Callable[[Shelf], Inner]] = {
     "another count": lambda s: Inner(1, (moved(sealed(s, leaf("b")), entries=2), sealed(s, leaf("c")))),
     "another height": lambda s: Inner(2, (sealed(s, leaf("b")), sealed(s, leaf("c")))),
     "reaches into its sibling": lambda s: Inner(1, (sealed(s, leaf("a", "d")), sealed(s, leaf("c")))),
+    "ends with its sibling's first": lambda s: Inner(1, (sealed(s, leaf("a", "c")), sealed(s, leaf("c")))),
     "reaches into its parent's sibling": lambda s: Inner(
         2,
         (

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capsa.core.catalog.entries import Entry, order_of
+from capsa.core.catalog.entries import REMOVES_MAX, Dot, Entry, RemovalEntry, order_of
 from capsa.core.catalog.pages import PAGE_SIZE_MAX, Inner, PageRef, parse_page
 from capsa.core.catalog.reading import lookup
 from capsa.core.catalog.update import Update
 from capsa.core.ids import block_id
 from capsa.core.keys import Label
-from capsa.core.sealing import unseal
+from capsa.core.names import KEY_SIZE_MAX
+from capsa.core.sealing import SEAL_OVERHEAD, unseal
 from capsa.errors import FormatError, IntegrityError
-from tests.core.catalog.samples import Shelf, removal, version
+from tests.core.catalog.samples import LAPTOP, Shelf, removal, version
 
 names = st.text("ab/é", min_size=1, max_size=4).map(lambda text: "/".join(f"x{part}" for part in text.split("/")))
 versions = st.builds(version, names, st.integers(1, 3), st.integers(0, 3))
@@ -91,9 +93,27 @@ def test_pages_of_full_size_keep_to_their_bound() -> None:
     shelf = Shelf()
     entries = [version(f"{number:04}/" + "n" * (1 + number % 1000)) for number in range(1, 1500)]
     update = shelf.insert(None, entries, PAGE_SIZE_MAX)
-    assert all(len(page.block) <= PAGE_SIZE_MAX + 17 for page in update.pages)
+    assert all(len(page.block) <= PAGE_SIZE_MAX + SEAL_OVERHEAD for page in update.pages)
     assert len(update.pages) < 30
     assert shelf.read(update.root) == entries
+
+
+def test_the_largest_entries_fit_into_pages() -> None:
+    shelf = Shelf()
+    dots = tuple(Dot(LAPTOP, 2**63 - 1, 2**32 - REMOVES_MAX + index) for index in range(REMOVES_MAX))
+    keys = [f"{number:04}".rjust(KEY_SIZE_MAX, "k") for number in range(200)]
+    entries = [RemovalEntry(key, Dot(LAPTOP, 2**63 - 1, 2**32 - 1), 2**63 - 1, dots) for key in keys]
+    update = shelf.insert(None, entries, PAGE_SIZE_MAX)
+    assert all(len(page.block) <= PAGE_SIZE_MAX + SEAL_OVERHEAD for page in update.pages)
+    assert shelf.read(update.root) == entries
+
+
+def test_keys_longer_than_small_pages_still_make_a_tree() -> None:
+    shelf = Shelf()
+    entries = [version(f"{number:04}".rjust(KEY_SIZE_MAX, "k")) for number in range(33)]
+    update = shelf.insert(None, entries, 1024)
+    assert shelf.read(update.root) == entries
+    assert height_of(shelf, update.root) <= 5
 
 
 def test_pages_are_named_by_their_bytes_and_have_a_claim_of_their_own() -> None:
@@ -130,6 +150,12 @@ def test_one_dot_cannot_name_two_things() -> None:
 def test_an_entry_with_an_impossible_key_is_refused(key: str) -> None:
     with pytest.raises(FormatError):
         Shelf().insert(None, [version(key)])
+
+
+@pytest.mark.parametrize("fields", [{"size": -1}, {"claim": b""}, {"media_type": "text"}, {"lamport": 2**63}])
+def test_an_entry_that_no_reader_would_take_is_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(FormatError):
+        Shelf().insert(None, [msgspec.structs.replace(version("a"), **fields)])
 
 
 def test_a_lost_page_can_be_asked_for_again() -> None:

@@ -26,7 +26,7 @@ from capsa.core.catalog.pages import (
     places_in,
     seal_page,
 )
-from capsa.core.encoding import encode
+from capsa.core.encoding import decode, encode
 from capsa.core.ids import ClaimId
 from capsa.errors import IntegrityError
 
@@ -63,15 +63,15 @@ def insert(
     """Add entries, in any order, to the tree at `root` (None when empty); each page is asked for at most once.
 
     Entries that are there already are left out, so a repeat changes nothing. `secret` is the owner's convergence
-    key; `new_claim` gives each new page a claim id of its own; `page_size_max`, in bytes, bounds a page's encoding
-    unless a single entry needs more. Raises `IntegrityError` if a dot under the same key
-    names something else already, or if a page is not what it should be; `FormatError` on an impossible entry.
+    key; `new_claim` gives each new page a claim id of its own; pages aim at `page_size_max` bytes. Raises
+    `IntegrityError` if a dot under the same key names something else already, or if a page is not what it should
+    be; `FormatError` on an entry that no reader would take.
     """
     assert PAGE_SIZE_MIN <= page_size_max <= PAGE_SIZE_MAX
     writer = _Writer(secret, new_claim, page_size_max)
     added = _merge((), entries)
     for entry in added:
-        check_entry(entry)
+        check_entry(decode(type(entry), encode(entry), size_max=PAGE_SIZE_MAX))  # its fields are bounded only here
     if root is None:
         children = writer.write_leaves(added)
     else:
@@ -161,7 +161,8 @@ def _shares(places: Sequence[Place], added: Sequence[Entry]) -> Iterator[Sequenc
 def _groups(items: Sequence[Item], size_max: int, items_min: int) -> Iterator[Sequence[Item]]:
     """Cut items into pages: one if they fit, else even ones about three quarters full, with room for what comes.
 
-    A page keeps to `size_max` unless that would leave it, or the rest, with fewer than `items_min` items.
+    No item needs more than a quarter of a page of full size, so none outgrows it; smaller pages may be outgrown, by
+    one item or by what keeps them, and the last, from having fewer than `items_min`.
     """
     sizes = [len(encode(item)) for item in items]
     if items and page_size(sum(sizes)) <= size_max:
@@ -171,8 +172,7 @@ def _groups(items: Sequence[Item], size_max: int, items_min: int) -> Iterator[Se
     share = sum(sizes) / max(pages, 1)
     start, filled = 0, 0
     for index, size in enumerate(sizes):
-        full = filled >= share or page_size(filled + size) > size_max
-        if full and index - start >= items_min and len(items) - index >= items_min:
+        if filled >= share and index - start >= items_min and len(items) - index >= items_min:
             yield items[start:index]
             start, filled = index, 0
         filled += size
