@@ -91,7 +91,7 @@ def test_a_file_that_changes_is_noticed(file: Path, change: Callable[[Path], Non
         buffer = memoryview(bytearray(40))
         assert source.read_into(buffer) == 40
         change(file)
-        with pytest.raises(ChangedError):  # noqa: PT012 - whichever read meets the end notices
+        with pytest.raises(ChangedError):
             while source.read_into(buffer) == 40:
                 pass
 

@@ -130,7 +130,7 @@ def test_a_page_that_names_itself_does_not_loop() -> None:
     root, _ = _build(4**3 + 1, 1024)
     walk = TreeWalk(root, shape=SHAPE)
     steps = 0
-    with pytest.raises(FormatError):  # noqa: PT012 - which step refuses is not the point
+    with pytest.raises(FormatError):
         while isinstance(step := walk.next(), WantedPage):
             walk.feed(pad(encode_page(Page(2, (step.entry,) * 4))))
             steps += 1
