@@ -55,10 +55,10 @@ def _nothing(session: Session) -> None:
 class Pool:
     """All sessions of a node. `run` owns every task; nothing works before it runs, and its end closes everything.
 
-    `on_open` is called for each session that was greeted and stands, `on_close` for each of those once it ended. A peer that is
-    not admitted yet gets a session too, but is not listed in `sessions`: what it may ask is the handler's to judge.
-    `keep` says whose idle session stays open whatever their number. `greet` makes our hello (by default, it tells
-    the version and a random boot id).
+    `on_open` is called for each session that was greeted and stands, `on_close` for each of those once it ended.
+    A peer that is not admitted yet gets a session too, but is not listed in `sessions`: what it may ask is the
+    handler's to judge. `keep` says whose idle session stays open whatever their number. `greet` makes our hello
+    (by default, it tells the version and a random boot id).
     """
 
     def __init__(

@@ -24,7 +24,8 @@ class StreamConnection(asyncio.BufferedProtocol):
         self._prepare = prepare
         self._transport: asyncio.Transport
         self._clogged = False
-        self._ended = False
+        self._ended = False  # nothing more is written
+        self._lost = False  # the transport is gone
         self.remote = ""
         self.local = ""
 
@@ -46,11 +47,13 @@ class StreamConnection(asyncio.BufferedProtocol):
 
     def close(self) -> None:
         self._ended = True
-        self._transport.close()
+        if not self._lost:
+            self._transport.close()
 
     def abort(self) -> None:
         self._ended = True
-        self._transport.abort()
+        if not self._lost:
+            self._transport.abort()
 
     # --- asyncio.BufferedProtocol ----------------------------------------------------------------
 
@@ -81,7 +84,7 @@ class StreamConnection(asyncio.BufferedProtocol):
             self._receiver.writable()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._ended = True
+        self._ended = self._lost = True
         self._receiver.disconnected(exc)
 
 
