@@ -165,3 +165,11 @@ def from_os_error(error: OSError, what: str, hint: str = "") -> CapsaError:
     """What the operating system said, as one of ours; `what` is the sentence's beginning ("/x/y cannot be read")."""
     kind = _OS_ERRORS.get(error.errno or 0, CapsaError)
     return kind(f"{what}: {error.strerror or type(error).__name__}.", hint)
+
+
+def leading(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error of a group of failed tasks that is worth telling: a `CapsaError` if there is one."""
+    leaves: list[BaseException] = []
+    for error in group.exceptions:
+        leaves.append(leading(error) if isinstance(error, BaseExceptionGroup) else error)
+    return next((leaf for leaf in leaves if isinstance(leaf, CapsaError)), leaves[0])

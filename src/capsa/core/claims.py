@@ -160,7 +160,7 @@ def make_receipt(
     key: SigningKey, network: NetworkId, part_digest: bytes, ids: Sequence[BlockId], nonce: bytes
 ) -> bytes:
     """A holder's promise, signed with its device `key`: it holds the part, and of its blocks `ids`, durably."""
-    return _seal(key, _KIND_RECEIPT, network, _ReceiptBody(1, part_digest, _ids_digest(ids), nonce))
+    return _seal(key, _KIND_RECEIPT, network, _ReceiptBody(1, part_digest, ids_digest(ids), nonce))
 
 
 def check_receipt(
@@ -171,7 +171,7 @@ def check_receipt(
     body = decode(_ReceiptBody, envelope.body, size_max=SIGNED_SIZE_MAX)
     if envelope.signer != holder:
         raise SignatureError("A receipt is signed by another node than the one that was asked.")
-    if body != _ReceiptBody(1, part_digest, _ids_digest(ids), nonce):
+    if body != _ReceiptBody(1, part_digest, ids_digest(ids), nonce):
         raise SignatureError("A receipt is for something else than what was asked.")
 
 
@@ -189,7 +189,8 @@ def _open(signed: bytes, kind: str, network: NetworkId) -> Signed:
     return envelope
 
 
-def _ids_digest(ids: Sequence[BlockId]) -> bytes:
+def ids_digest(ids: Sequence[BlockId]) -> bytes:
+    """BLAKE3-256 of the ids, one after the other: names a list of blocks in receipts and in the home's journal."""
     return blake3(b"".join(ids)).digest()
 
 

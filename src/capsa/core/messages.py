@@ -206,8 +206,33 @@ class Found(Message, frozen=True, array_like=True):
     indexes: Indexes
 
 
+# --- care ----------------------------------------------------------------------------------------
+
+
+class Inventory(Message, frozen=True, array_like=True):
+    """Digests of the claim parts that you hold, in order, after this one (empty: from the first)."""
+
+    code = 40
+    after: Annotated[bytes, Meta(max_length=32)] = b""
+
+
+class Parts(Message, frozen=True, array_like=True):
+    """At most `LIST_MAX` digests; fewer mean that there are no more."""
+
+    code = 41
+    digests: Ids
+
+
+class GetPart(Message, frozen=True, array_like=True):
+    """One claim part, verbatim; the reply is `Got` with its bytes as payload, or a `not_found` failure."""
+
+    code = 42
+    digest: Id
+
+
 PEER_MESSAGES: tuple[type[Message], ...] = (
     *(Failure, Hello, Ping, Pong, Sync, Admit, Admitted),
     *(Put, PutDone, Have, Held, Claim, Claimed, Release, Released),
     *(Get, Got, Find, Found),
+    *(Inventory, Parts, GetPart),
 )

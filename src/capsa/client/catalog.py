@@ -1,0 +1,272 @@
+"""The owner's catalog, read and written through the home's node: pages are fetched, opened and sealed here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from capsa.client.link import HomeLink
+from capsa.client.sealer import Block
+from capsa.client.upload import Signer, keep_small
+from capsa.core.catalog.entries import Dot, Entry, RemovalEntry, VersionEntry
+from capsa.core.catalog.pages import NewPage, Steps
+from capsa.core.catalog.reading import KeyRange
+from capsa.core.catalog.update import Update, insert
+from capsa.core.catalog.view import KeyView, UnionCursor, find_clash, look_up
+from capsa.core.claims import RELEASE_CLAIMS_MAX, ClaimItem, make_release
+from capsa.core.commands import (
+    Done,
+    EndClaims,
+    FreeHeadLock,
+    HeadLockTaken,
+    HeadPublished,
+    Heads,
+    HeadsTold,
+    PublishHead,
+    TakeHeadLock,
+)
+from capsa.core.heads import Head, make_head, newest, open_root
+from capsa.core.ids import CLAIM_ID_SIZE, BlockId, ClaimId, NetworkId, NodeId
+from capsa.core.keys import OwnerKeys
+from capsa.core.pages import Kind
+from capsa.errors import CapsaError, LostConnectionError, RefusedError
+from capsa.seams import Clock, Entropy
+
+PAGES_CACHED_MAX = 512
+_SCAN_ENTRIES_PER_KEY = 64
+_COMMIT_TRIES = 3
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """A version to be added; its claim is committed. `name` closes its open put."""
+
+    key: str
+    size: int
+    media_type: str
+    mtime_ns: int
+    root: BlockId
+    root_key: bytes
+    claim: ClaimId
+    digest: bytes
+    blocks: int
+    copies: int
+    name: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose catalog, and from which device it is written."""
+
+    keys: OwnerKeys
+    network: NetworkId
+    device: NodeId
+    copies: int
+    """The network's default, which catalog pages have whatever a put asks for."""
+
+
+class Snapshot:
+    """The catalog as the heads known to the home say it is; pages that were read are kept."""
+
+    def __init__(self, link: HomeLink, owner: Owner, heads: Iterable[bytes], pages: dict[BlockId, bytes]) -> None:
+        self._link = link
+        self._pages = pages
+        self.heads = [Head.parse(head, owner.network) for head in heads]
+        newest_heads = newest(head for head in self.heads if head.owner == owner.keys.owner)
+        self.newest = {device: head for (_, device), head in newest_heads.items()}
+        self.roots = {device: open_root(head, owner.keys) for device, head in self.newest.items()}
+        self.entries = sum(head.entries for head in self.newest.values())
+        self.lamport = max((head.lamport for head in self.newest.values()), default=0)
+
+    async def drive(self, steps: Steps[T]) -> T:
+        """Give a core generator the pages it asks for."""
+        try:
+            wanted = next(steps)
+            while True:
+                wanted = steps.send(await self._page(wanted))
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+    async def _page(self, block: BlockId) -> bytes:
+        if block not in self._pages:
+            while len(self._pages) >= PAGES_CACHED_MAX:
+                del self._pages[next(iter(self._pages))]
+            self._pages[block] = bytes(await self._link.fetch_checked(block))
+        return self._pages[block]
+
+    async def look_up(self, key: str) -> KeyView:
+        """All that is known of one key."""
+        return await self.drive(look_up(self.roots.values(), key))
+
+    async def find_clash(self, key: str) -> str | None:
+        """A key that keeps a file from being stored under `key`."""
+        return await self.drive(find_clash(list(self.roots.values()), key, Kind.FILE))
+
+    async def scan(self, prefix: str = "") -> AsyncIterator[KeyView]:
+        """The keys that begin with `prefix` and have a version, in order."""
+        cursor = UnionCursor(self.roots.values(), KeyRange.under(prefix))
+        while (view := await self.drive(cursor.next_key())) is not None:
+            if view.versions:
+                yield view
+
+    async def look_up_all(self, keys: Sequence[str]) -> dict[str, KeyView]:
+        """The views of several keys: by one walk where the catalog is small beside them, else one by one."""
+        if self.entries > _SCAN_ENTRIES_PER_KEY * len(keys):
+            return {key: await self.look_up(key) for key in keys}
+        found = {view.key: view async for view in self.scan()}
+        return {key: found.get(key) or KeyView.of(key, ()) for key in keys}
+
+
+class Catalog:
+    """Reads and writes the owner's catalog from this home."""
+
+    def __init__(self, link: HomeLink, owner: Owner, signer: Signer, *, clock: Clock, entropy: Entropy) -> None:
+        self._link = link
+        self._owner = owner
+        self._signer = signer
+        self._clock = clock
+        self._entropy = entropy
+        self._pages: dict[BlockId, bytes] = {}
+
+    async def snapshot(self) -> Snapshot:
+        """The catalog as it is now."""
+        told = await self._link.ask(Heads(), HeadsTold)
+        return Snapshot(self._link, self._owner, told.heads, self._pages)
+
+    async def add(self, versions: Sequence[NewVersion]) -> dict[str, VersionEntry | CapsaError]:
+        """Add versions of keys, publish the new head; what each key came to.
+
+        A key that got other bytes in the meantime is a `RefusedError` in the result, and is not added. If the node
+        restarts on the way, the whole is done again: blocks and claims that are there already cost nothing.
+        """
+        for attempt in range(_COMMIT_TRIES):
+            try:
+                return await self._add(versions)
+            except LostConnectionError:
+                if attempt == _COMMIT_TRIES - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _add(self, versions: Sequence[NewVersion]) -> dict[str, VersionEntry | CapsaError]:
+        taken = await self._link.ask(TakeHeadLock(), HeadLockTaken)
+        locked_session = self._link.session
+        try:
+            before = Snapshot(self._link, self._owner, taken.heads, self._pages)
+            entries, outdone, results = await self._judge(before, versions, taken.sequence)
+            names = tuple(version.name for version in versions)
+            if entries:
+                update = await before.drive(
+                    insert(
+                        before.roots.get(self._owner.device),
+                        entries,
+                        secret=self._owner.keys.convergence,
+                        new_claim=self._new_claim,
+                    )
+                )
+                complete = await self._store_pages(update.pages)
+                if self._link.session is not locked_session:
+                    raise LostConnectionError("The home's node restarted.", "Run the command again.")
+                await self._publish(before, taken, update, entries, names, complete)
+                if complete:
+                    await self._release([*(page.claim for page in update.replaced), *outdone])
+        finally:
+            if self._link.session is locked_session:
+                await self._link.ask(FreeHeadLock(), Done)
+        return results
+
+    async def _judge(
+        self, before: Snapshot, versions: Sequence[NewVersion], sequence: int
+    ) -> tuple[list[Entry], list[ClaimId], dict[str, VersionEntry | CapsaError]]:
+        """What is to be added, judged again under the lock: two puts of one key may have raced.
+
+        Also the claims that are outdone: the same bytes with more copies take the place of the version before.
+        """
+        views = await before.look_up_all([version.key for version in versions])
+        entries: list[Entry] = []
+        outdone: list[ClaimId] = []
+        results: dict[str, VersionEntry | CapsaError] = {}
+        for version in versions:
+            current = views[version.key].current
+            if current is not None and (current.size, current.digest) != (version.size, version.digest):
+                results[version.key] = exists_already(version.key)
+                continue
+            if current is not None and version.copies <= current.copies:
+                results[version.key] = current
+                continue
+            if current is not None:
+                dot = Dot(self._owner.device, sequence, len(entries))
+                entries.append(RemovalEntry(version.key, dot, before.lamport + 1, (current.dot,)))
+                outdone.append(current.claim)
+            entry = VersionEntry(
+                key=version.key,
+                dot=Dot(self._owner.device, sequence, len(entries)),
+                lamport=before.lamport + 1,
+                kind=Kind.FILE,
+                size=version.size,
+                media_type=version.media_type,
+                mtime_ns=version.mtime_ns,
+                root=version.root,
+                root_key=version.root_key,
+                claim=version.claim,
+                digest=version.digest,
+                blocks=version.blocks,
+                copies=version.copies,
+                retain_until=0,
+            )
+            entries.append(entry)
+            results[version.key] = entry
+        return entries, outdone, results
+
+    async def _store_pages(self, pages: Sequence[NewPage]) -> bool:
+        """Store new pages and claim each; whether all wanted receipts came."""
+        copies = self._owner.copies
+        await keep_small(self._link, pages[0].claim, copies, (Block(page.id, memoryview(page.block)) for page in pages))
+        items = [ClaimItem(page.claim, copies, 0, (page.id,), (len(page.block),)) for page in pages]
+        return min(await self._signer.commit_all(items)) > copies
+
+    async def _publish(
+        self,
+        before: Snapshot,
+        taken: HeadLockTaken,
+        update: Update,
+        entries: Sequence[Entry],
+        names: tuple[bytes, ...],
+        complete: bool,
+    ) -> None:
+        device = self._owner.device
+        previous = before.newest.get(device)
+        fallback = None if previous is None else previous.complete
+        if previous is not None and previous.digest == taken.complete:
+            fallback = previous.ref
+        head = make_head(
+            self._owner.keys,
+            self._owner.network,
+            device=device,
+            sequence=taken.sequence,
+            lamport=max((before.lamport, *(entry.lamport for entry in entries))),
+            previous=previous.ref if previous else None,
+            root=update.root,
+            entries=update.entries,
+            complete=fallback,
+            seen={other: known.sequence for other, known in before.newest.items() if other != device},
+            created=int(self._clock.now()),
+        )
+        await self._link.ask(PublishHead(head.signed, names, complete), HeadPublished)
+
+    async def _release(self, claims: Sequence[ClaimId]) -> None:
+        for start in range(0, len(claims), RELEASE_CLAIMS_MAX):
+            batch = claims[start : start + RELEASE_CLAIMS_MAX]
+            note = make_release(self._owner.keys.signing, self._owner.network, batch)
+            await self._link.ask(EndClaims(note.signed), Done)
+
+    def _new_claim(self) -> ClaimId:
+        return ClaimId(self._entropy.take(CLAIM_ID_SIZE))
+
+
+def exists_already(key: str) -> RefusedError:
+    """The key holds other bytes."""
+    return RefusedError(f"{key} is stored already, with other bytes.", "Store it under another key with --as.")

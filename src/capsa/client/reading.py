@@ -1,0 +1,178 @@
+"""get: walk a file's tree, fetch what it names a window of blocks at a time, open, check, write in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from blake3 import blake3
+
+from capsa.client.link import HomeLink
+from capsa.client.parts import PartFile
+from capsa.core.caps import Cap
+from capsa.core.chunks import is_chunk, open_chunk
+from capsa.core.keys import Label
+from capsa.core.pages import DEFAULT_SHAPE, Entry, Kind, Root, Shape, parse_root
+from capsa.core.sealing import unseal
+from capsa.core.tree import TreeWalk, WantedPage
+from capsa.errors import IntegrityError, RefusedError, leading
+from capsa.seams import Lane, Workers
+
+WINDOW = 16
+"""Blocks that are asked for at once."""
+
+Progress: TypeAlias = Callable[[int], None]
+"""Called with a number of further plaintext bytes that are done."""
+
+
+class Writable(Protocol):
+    """Where plaintext goes, in order; called on a lane."""
+
+    def write(self, data: memoryview, /) -> object: ...
+
+
+class Reader:
+    """Reads files by cap, by way of the home's node. What it hands out is bit for bit what was put, or an error."""
+
+    def __init__(self, link: HomeLink, *, workers: Workers, shape: Shape = DEFAULT_SHAPE) -> None:
+        self._link = link
+        self._workers = workers
+        self._shape = shape
+
+    async def open(self, cap: Cap) -> Root:
+        """The root page of a file; `NotFoundError`, `UnreachableError`, or `IntegrityError` if the cap's key is wrong."""
+        block = await self._link.fetch_checked(cap.root)
+        return parse_root(unseal(cap.key, Label.SEAL_PAGE, block), self._shape)
+
+    async def read(
+        self,
+        root: Root,
+        out: Writable,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        progress: Progress = lambda size: None,
+    ) -> None:
+        """Write the bytes from `start` up to `stop` (default: the end) of a file to `out`, in order.
+
+        A read of the whole is also checked against the file's digest: at its end, when the bytes are out.
+        """
+        stop = root.size if stop is None else min(stop, root.size)
+        whole = start == 0 and stop == root.size
+        await self._copy(root, _Sink(out, root, blake3() if whole else None), start, stop, progress)
+
+    async def fetch_to(
+        self, cap: Cap, root: Root, target: Path, *, overwrite: bool = False, progress: Progress = lambda size: None
+    ) -> None:
+        """Fetch a file to `target`, with its time and permission bits: there is the whole file, or none.
+
+        An earlier, interrupted fetch is continued from what of its part file proves right.
+        """
+        if root.kind is not Kind.FILE:
+            raise RefusedError(f"{root.name} is a {root.kind.name.lower()}, not a file.", "Folders come with get -r.")
+        part = await self._workers.run(Lane.SEAL, PartFile, target, cap.root, overwrite=overwrite)
+        try:
+            digest = blake3()
+            kept = await self._check_part(root, part, digest)
+            progress(kept)
+            await self._copy(root, _Sink(part, root, digest), kept, root.size, progress)
+            await self._workers.run(Lane.SEAL, part.finish, mtime_ns=root.mtime_ns, mode=root.mode)
+        finally:
+            await self._workers.run(Lane.SEAL, part.close)
+
+    async def _check_part(self, root: Root, part: PartFile, digest: blake3) -> int:
+        """How many bytes of an earlier fetch are right; the rest is cut off."""
+        kept = 0
+        if part.size and root.entries:
+            buffer = memoryview(bytearray(root.chunk_size))
+            async with aclosing(self._chunks(root, 0, root.size)) as chunks:
+                async for entry, offset in chunks:
+                    if not await self._workers.run(Lane.SEAL, _is_kept, part, entry, offset, buffer, digest):
+                        break
+                    kept = offset + entry.length
+        await self._workers.run(Lane.SEAL, part.truncate, kept)
+        return kept
+
+    async def _copy(self, root: Root, sink: _Sink, start: int, stop: int, progress: Progress) -> None:
+        if root.inline or not root.entries:
+            await self._workers.run(Lane.SEAL, sink.take_inline, start, stop)
+            progress(max(0, stop - start))
+        else:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    await self._copy_chunks(root, sink, start, stop, progress, group)
+            except BaseExceptionGroup as errors:
+                raise leading(errors) from None
+        await self._workers.run(Lane.SEAL, sink.finish)
+
+    async def _copy_chunks(
+        self, root: Root, sink: _Sink, start: int, stop: int, progress: Progress, group: asyncio.TaskGroup
+    ) -> None:
+        window: deque[tuple[Entry, int, asyncio.Task[memoryview]]] = deque()
+
+        async def take_first() -> None:
+            entry, offset, task = window.popleft()
+            low, high = max(start - offset, 0), min(stop - offset, entry.length)
+            block = await task
+            try:
+                await self._workers.run(Lane.SEAL, sink.take, entry, block, low, high)
+            except IntegrityError:  # rotten at home: the node checks, and fetches it from elsewhere
+                block = await self._link.fetch(entry.id, suspect=True)
+                await self._workers.run(Lane.SEAL, sink.take, entry, block, low, high)
+            progress(high - low)
+
+        async with aclosing(self._chunks(root, start, stop)) as chunks:
+            async for entry, offset in chunks:
+                window.append((entry, offset, group.create_task(self._link.fetch(entry.id))))
+                if len(window) == WINDOW:
+                    await take_first()
+        while window:
+            await take_first()
+
+    async def _chunks(self, root: Root, start: int, stop: int) -> AsyncIterator[tuple[Entry, int]]:
+        """The chunks that overlap a range, in order, and where each begins."""
+        walk = TreeWalk(root, start=start, stop=stop, shape=self._shape)
+        while (wanted := walk.next()) is not None:
+            if isinstance(wanted, WantedPage):
+                block = await self._link.fetch_checked(wanted.entry.id)
+                walk.feed(unseal(wanted.entry.key, Label.SEAL_PAGE, block))
+            else:
+                yield wanted.entry, wanted.offset
+
+
+class _Sink:
+    """Opens chunks and writes them out. Its methods run on the lane, one after the other."""
+
+    def __init__(self, out: Writable, root: Root, digest: blake3 | None) -> None:
+        self._out = out
+        self._root = root
+        self._digest = digest
+        self._buffer = memoryview(bytearray(root.chunk_size if root.entries else 0))
+
+    def take(self, entry: Entry, block: memoryview, low: int, high: int) -> None:
+        plain = open_chunk(entry, block, self._buffer)[low:high]
+        self._write(plain)
+
+    def take_inline(self, start: int, stop: int) -> None:
+        self._write(memoryview(self._root.inline)[start:stop])
+
+    def _write(self, plain: memoryview) -> None:
+        if self._digest is not None:
+            self._digest.update(plain)
+        self._out.write(plain)
+
+    def finish(self) -> None:
+        if self._digest is not None and self._digest.digest() != self._root.digest:
+            raise IntegrityError("The file does not match its digest.", "Ask whoever gave you the cap.")
+
+
+def _is_kept(part: PartFile, entry: Entry, offset: int, buffer: memoryview, digest: blake3) -> bool:
+    plain = buffer[: entry.length]
+    if part.read_into(plain, offset) != entry.length or not is_chunk(entry, plain):
+        return False
+    digest.update(plain)
+    return True

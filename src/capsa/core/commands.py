@@ -1,0 +1,273 @@
+"""What a home's commands say to its node over `control.sock`, beside `Get` and the like from `messages`.
+
+The command holds the owner's keys and seals and signs; the node stores, sends and remembers.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from capsa.core.messages import Blob, Blobs, Claim16, Count, Failure, Got, Id, Ids, Indexes, Message, Sizes, Text
+
+Claims16 = Annotated[tuple[Claim16, ...], Meta(max_length=1024)]
+Counts = Annotated[tuple[Count, ...], Meta(max_length=1024)]
+
+
+class Greet(Message, frozen=True, array_like=True):
+    """Who are you?"""
+
+    code = 100
+
+
+class Greeted(Message, frozen=True, array_like=True):
+    """The home: its network, owner, node, the network's default number of copies, and whether it is admitted."""
+
+    code = 101
+    network: Id
+    owner: Id
+    node: Id
+    copies: Count
+    admitted: bool
+    members: Count
+
+
+class Keep(Message, frozen=True, array_like=True):
+    """Store these blocks at home and on `copies` other nodes, pending under a claim id; the payload is their bytes."""
+
+    code = 102
+    claim: Claim16
+    copies: Count
+    ids: Ids
+    sizes: Sizes
+
+
+class Kept(Message, frozen=True, array_like=True):
+    """They are durable at home, and the picks that could be reached were sent them; which were new here."""
+
+    code = 103
+    new: Indexes
+
+
+class Commit(Message, frozen=True, array_like=True):
+    """A signed claim part: collect receipts for it from all wanted holders."""
+
+    code = 104
+    part: Blob
+
+
+class Committed(Message, frozen=True, array_like=True):
+    """For each item of the part, the least number of durable copies of any of its blocks, the home counted."""
+
+    code = 105
+    durable: Counts
+
+
+class OpenPuts(Message, frozen=True, array_like=True):
+    """Begin or take up puts: the keyed hash of each key, and the claim id to use where none is open."""
+
+    code = 106
+    names: Ids
+    proposed: Claims16
+
+
+class PutsOpened(Message, frozen=True, array_like=True):
+    """The claim id of each, and the digests of the items that were already committed under it."""
+
+    code = 107
+    claims: Claims16
+    items: Annotated[tuple[Ids, ...], Meta(max_length=1024)]
+
+
+class ForgetPuts(Message, frozen=True, array_like=True):
+    """These open puts came out different: their claim ids are to be released. The reply is `Done`."""
+
+    code = 108
+    names: Ids
+
+
+class StalePuts(Message, frozen=True, array_like=True):
+    """Which claim ids of puts that were never finished are due for release?"""
+
+    code = 109
+
+
+class PutsStale(Message, frozen=True, array_like=True):
+    code = 110
+    claims: Claims16
+
+
+class Copies(Message, frozen=True, array_like=True):
+    """How many durable copies have these claims, as last known?"""
+
+    code = 111
+    claims: Claims16
+
+
+class CopiesTold(Message, frozen=True, array_like=True):
+    """Durable and wanted copies of each claim, the home counted; wanted 0 where this node knows of no shortfall."""
+
+    code = 112
+    durable: Counts
+    wanted: Counts
+
+
+class Fetch(Message, frozen=True, array_like=True):
+    """One block, from here or from whoever has it. `suspect`: what came last time did not open; check and refetch."""
+
+    code = 113
+    id: Id
+    suspect: bool = False
+
+
+class TakeHeadLock(Message, frozen=True, array_like=True):
+    """Wait for the right to sign this home's next head; closing the connection gives it back."""
+
+    code = 114
+
+
+class HeadLockTaken(Message, frozen=True, array_like=True):
+    """The next sequence number, durable before it is told, and all heads of the owner that are known here.
+
+    `complete` is the digest of this home's newest head whose pages had all wanted receipts, or empty.
+    """
+
+    code = 115
+    sequence: Count
+    heads: Blobs
+    complete: Blob = b""
+
+
+class FreeHeadLock(Message, frozen=True, array_like=True):
+    code = 116
+
+
+class PublishHead(Message, frozen=True, array_like=True):
+    """Keep this head, tell all members, and close these open puts. `complete`: its pages had all wanted receipts."""
+
+    code = 117
+    head: Blob
+    closes: Ids
+    complete: bool
+
+
+class HeadPublished(Message, frozen=True, array_like=True):
+    """How many other members have it now."""
+
+    code = 118
+    members: Count
+
+
+class Heads(Message, frozen=True, array_like=True):
+    """All heads of this home's owner that are known here."""
+
+    code = 119
+
+
+class HeadsTold(Message, frozen=True, array_like=True):
+    code = 120
+    heads: Blobs
+
+
+class EndClaims(Message, frozen=True, array_like=True):
+    """A signed release: keep it, and hand it to all who hold what it ends. The reply is `Done`."""
+
+    code = 121
+    release: Blob
+
+
+class Holders(Message, frozen=True, array_like=True):
+    """Who proves to hold these blocks now?"""
+
+    code = 122
+    ids: Ids
+
+
+class NodeHolds(msgspec.Struct, frozen=True, array_like=True):
+    node: Id
+    indexes: Indexes
+
+
+class HoldersTold(Message, frozen=True, array_like=True):
+    code = 123
+    nodes: Annotated[tuple[NodeHolds, ...], Meta(max_length=1024)]
+
+
+class Contacts(Message, frozen=True, array_like=True):
+    """Members to put on a contact card."""
+
+    code = 124
+
+
+class ContactLine(msgspec.Struct, frozen=True, array_like=True):
+    node: Id
+    owner: Id
+    addresses: Annotated[tuple[Text, ...], Meta(max_length=16)]
+
+
+class ContactsTold(Message, frozen=True, array_like=True):
+    code = 125
+    contacts: Annotated[tuple[ContactLine, ...], Meta(max_length=64)]
+    founding: Blob
+
+
+class Peers(Message, frozen=True, array_like=True):
+    """The network as this node sees it."""
+
+    code = 126
+
+
+class PeerLine(msgspec.Struct, frozen=True, array_like=True):
+    """One node; `seen_seconds_ago` is negative where it was never heard."""
+
+    node: Id
+    owner: Id
+    name: Text
+    zone: Text
+    state: Text
+    addresses: Annotated[tuple[Text, ...], Meta(max_length=16)]
+    free: int
+    capacity: int
+    seen_seconds_ago: float
+
+
+class PeersTold(Message, frozen=True, array_like=True):
+    code = 127
+    nodes: Annotated[tuple[PeerLine, ...], Meta(max_length=1024)]
+
+
+class Status(Message, frozen=True, array_like=True):
+    """How is this node?"""
+
+    code = 128
+
+
+class StatusTold(Message, frozen=True, array_like=True):
+    """`underreplicated` counts claims short of copies; `reachable` is yes, no or unknown."""
+
+    code = 129
+    admitted: bool
+    blocks: Count
+    size_bytes: Count
+    alive: Count
+    suspect: Count
+    gone: Count
+    underreplicated: Count
+    reachable: Text
+    listening: Annotated[tuple[Text, ...], Meta(max_length=16)]
+    damaged: Count
+    serving: bool
+
+
+class Done(Message, frozen=True, array_like=True):
+    code = 130
+
+
+COMMAND_MESSAGES: tuple[type[Message], ...] = (
+    *(Failure, Got, Done, Greet, Greeted, Keep, Kept, Commit, Committed),
+    *(OpenPuts, PutsOpened, ForgetPuts, StalePuts, PutsStale, Copies, CopiesTold, Fetch),
+    *(TakeHeadLock, HeadLockTaken, FreeHeadLock, PublishHead, HeadPublished, Heads, HeadsTold, EndClaims),
+    *(Holders, HoldersTold, Contacts, ContactsTold, Peers, PeersTold, Status, StatusTold),
+)

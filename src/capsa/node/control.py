@@ -1,0 +1,236 @@
+"""`control.sock`: what this node does for its own owner's commands."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from capsa.core import commands as c
+from capsa.core.claims import ClaimPart, ReleaseNote, ids_digest
+from capsa.core.heads import Head
+from capsa.core.ids import BlockId, ClaimId
+from capsa.core.messages import Got, Have, Held, Message
+from capsa.core.proofs import SAMPLE_SIZE, proof, sample_offset
+from capsa.errors import CapsaError, NotFoundError, RefusedError, UnknownKindError
+from capsa.net.session import Session
+from capsa.node.fetching import Fetcher
+from capsa.node.headlock import HeadLock
+from capsa.node.membership import Members
+from capsa.node.replication import NONCE_SIZE, Replicator
+from capsa.node.serving import Answer, cut
+from capsa.node.settings import NodeConfig
+from capsa.node.state import State
+from capsa.seams import Clock, Entropy, Lane, Workers
+from capsa.stores.base import BlockStore
+
+_Handler = Callable[[Session, Any, memoryview], Awaitable[Answer]]
+_SEQUENCE = "head sequence"
+_COMPLETE = "complete head"
+
+
+class Control:
+    """Answers the home's commands. Whoever can open the socket is the home's user."""
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        *,
+        store: BlockStore,
+        state: State,
+        members: Members,
+        fetcher: Fetcher,
+        replicator: Replicator,
+        workers: Workers,
+        clock: Clock,
+        entropy: Entropy,
+        listening: Callable[[], Sequence[str]],
+        damaged: Callable[[], Awaitable[int]],
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._state = state
+        self._members = members
+        self._fetcher = fetcher
+        self._replicator = replicator
+        self._workers = workers
+        self._clock = clock
+        self._entropy = entropy
+        self._listening = listening
+        self._damaged = damaged
+        self._head_lock = HeadLock()
+        self._handlers: dict[type[Message], _Handler] = {
+            c.Greet: self._greet,
+            c.Keep: self._keep,
+            c.Commit: self._commit,
+            c.OpenPuts: self._open_puts,
+            c.ForgetPuts: self._forget_puts,
+            c.StalePuts: self._stale_puts,
+            c.Copies: self._copies,
+            c.Fetch: self._fetch,
+            c.TakeHeadLock: self._take_head_lock,
+            c.FreeHeadLock: self._free_head_lock,
+            c.PublishHead: self._publish_head,
+            c.Heads: self._heads,
+            c.EndClaims: self._end_claims,
+            c.Holders: self._holders,
+            c.Contacts: self._contacts,
+            c.Peers: self._peers,
+            c.Status: self._status,
+        }
+
+    async def handle(self, session: Session, message: Message, payload: memoryview) -> Answer:
+        """Answer one command; raises a `CapsaError`, which becomes the typed reply."""
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            raise UnknownKindError("This node does not know that command.", "Restart the node with this capsa.")
+        return await handler(session, message, payload)
+
+    def closed(self, session: Session) -> None:
+        """A command went away."""
+        self._head_lock.free(session)
+
+    async def _greet(self, session: Session, message: c.Greet, payload: memoryview) -> Answer:
+        roster = self._members.roster
+        admitted = roster.is_member(self._config.owner)
+        facts = (self._config.network, self._config.owner, self._config.node)
+        return c.Greeted(*facts, roster.founding.copies, admitted, 1 + len(self._members.others())), ()
+
+    # --- putting
+
+    async def _keep(self, session: Session, message: c.Keep, payload: memoryview) -> Answer:
+        blocks = cut(message.ids, message.sizes, payload)
+        missing = set(await self._store.missing([block for block, _ in blocks]))
+        new = tuple(index for index, (block, _) in enumerate(blocks) if block in missing)
+        claim = ClaimId(message.claim)
+        # What this home has already may lie on its picks too: `settle` asks them before it sends.
+        await self._replicator.keep(claim, message.copies, blocks, [blocks[index] for index in new])
+        return c.Kept(new), ()
+
+    async def _commit(self, session: Session, message: c.Commit, payload: memoryview) -> Answer:
+        part = ClaimPart.parse(message.part, self._config.network)
+        if part.owner != self._config.owner:
+            raise RefusedError("This home keeps claims of its own owner only.")
+        missing = await self._store.missing([block for block, _, _ in part.blocks])
+        if missing:
+            raise NotFoundError(f"{len(missing)} blocks of this claim did not reach the home.", "Put the file again.")
+        await self._store.claim(part)
+        items = [(item.claim, part.number, ids_digest(item.ids)) for item in part.items]
+        await self._workers.run(Lane.DISK, self._state.note_items, items)
+        return c.Committed(tuple(await self._replicator.settle(part))), ()
+
+    async def _open_puts(self, session: Session, message: c.OpenPuts, payload: memoryview) -> Answer:
+        opened = await self._workers.run(
+            Lane.DISK, self._state.open_puts, message.names, message.proposed, self._clock.now()
+        )
+        return c.PutsOpened(tuple(claim for claim, _ in opened), tuple(tuple(items) for _, items in opened)), ()
+
+    async def _forget_puts(self, session: Session, message: c.ForgetPuts, payload: memoryview) -> Answer:
+        await self._workers.run(Lane.DISK, self._state.forget_puts, message.names)
+        return c.Done(), ()
+
+    async def _stale_puts(self, session: Session, message: c.StalePuts, payload: memoryview) -> Answer:
+        before = self._clock.now() - self._config.timing.pending
+        return c.PutsStale(tuple(await self._workers.run(Lane.DISK, self._state.stale_puts, before))), ()
+
+    async def _copies(self, session: Session, message: c.Copies, payload: memoryview) -> Answer:
+        short = [await self._workers.run(Lane.DISK, self._state.short_claim, claim) for claim in message.claims]
+        durable = tuple(line.durable if line else 0 for line in short)
+        return c.CopiesTold(durable, tuple(line.wanted if line else 0 for line in short)), ()
+
+    async def _end_claims(self, session: Session, message: c.EndClaims, payload: memoryview) -> Answer:
+        note = ReleaseNote.parse(message.release, self._config.network)
+        if note.owner != self._config.owner:
+            raise RefusedError("This home releases claims of its own owner only.")
+        await self._replicator.release(note)
+        return c.Done(), ()
+
+    # --- reading
+
+    async def _fetch(self, session: Session, message: c.Fetch, payload: memoryview) -> Answer:
+        return Got(), (await self._fetcher.fetch(BlockId(message.id), suspect=message.suspect),)
+
+    async def _heads(self, session: Session, message: c.Heads, payload: memoryview) -> Answer:
+        return c.HeadsTold(tuple(self._members.heads_of(self._config.owner))), ()
+
+    async def _holders(self, session: Session, message: c.Holders, payload: memoryview) -> Answer:
+        blocks = tuple(BlockId(block) for block in message.ids)
+        here = set(blocks) - set(await self._store.missing(blocks))
+        lines = [c.NodeHolds(self._config.node, tuple(i for i, block in enumerate(blocks) if block in here))]
+        nonce = self._entropy.take(NONCE_SIZE)
+        for node in self._members.connected():
+            lines.append(c.NodeHolds(node, await self._held_by(node, blocks, here, nonce)))
+        return c.HoldersTold(tuple(line for line in lines if line.indexes)), ()
+
+    async def _held_by(
+        self, node: bytes, blocks: tuple[BlockId, ...], here: set[BlockId], nonce: bytes
+    ) -> tuple[int, ...]:
+        """Which blocks a node proves to hold; its word alone counts for those that we cannot check ourselves."""
+        try:
+            session = await self._members.session(node)
+            reply = await session.call(Have(blocks, nonce), timeout=self._config.timing.ask)
+        except CapsaError:
+            return ()
+        if not isinstance(reply.body, Held) or len(reply.body.proofs) != len(blocks):
+            return ()
+        held = []
+        for index, (block, given) in enumerate(zip(blocks, reply.body.proofs, strict=True)):
+            if given and (block not in here or given == await self._expected(session.peer.node, block, nonce)):
+                held.append(index)
+        return tuple(held)
+
+    async def _expected(self, node: bytes, block: BlockId, nonce: bytes) -> bytes:
+        sample, length = await self._store.sample(block, sample_offset(nonce, block), SAMPLE_SIZE)
+        return proof(nonce, node, block, sample, length)
+
+    # --- heads
+
+    async def _take_head_lock(self, session: Session, message: c.TakeHeadLock, payload: memoryview) -> Answer:
+        await self._head_lock.take(session)
+        heads = self._members.heads_of(self._config.owner)
+        own = [head.sequence for head in map(self._parse_head, heads) if head.device == self._config.node]
+        sequence = await self._workers.run(Lane.DISK, self._state.next_number, _SEQUENCE, max(own, default=0))
+        complete = await self._workers.run(Lane.DISK, self._state.value, _COMPLETE) or b""
+        return c.HeadLockTaken(sequence, tuple(heads), complete), ()
+
+    async def _free_head_lock(self, session: Session, message: c.FreeHeadLock, payload: memoryview) -> Answer:
+        self._head_lock.free(session)
+        return c.Done(), ()
+
+    async def _publish_head(self, session: Session, message: c.PublishHead, payload: memoryview) -> Answer:
+        head = self._parse_head(message.head)
+        if head.owner != self._config.owner or head.device != self._config.node:
+            raise RefusedError("This home publishes its own heads only.")
+        await self._members.keep_head(message.head)
+        await self._workers.run(Lane.DISK, self._state.close_puts, message.closes)
+        if message.complete:
+            await self._workers.run(Lane.DISK, self._state.set_value, _COMPLETE, head.digest)
+        return c.HeadPublished(await self._members.spread_heads((message.head,))), ()
+
+    def _parse_head(self, signed: bytes) -> Head:
+        return Head.parse(signed, self._config.network)
+
+    # --- looking
+
+    async def _contacts(self, session: Session, message: c.Contacts, payload: memoryview) -> Answer:
+        lines = tuple(c.ContactLine(*line) for line in self._members.contacts())
+        return c.ContactsTold(lines, self._members.founding), ()
+
+    async def _peers(self, session: Session, message: c.Peers, payload: memoryview) -> Answer:
+        return c.PeersTold(tuple(self._members.lines())), ()
+
+    async def _status(self, session: Session, message: c.Status, payload: memoryview) -> Answer:
+        stats = await self._store.stats()
+        states = [line.state for line in self._members.lines() if line.node != self._config.node]
+        return c.StatusTold(
+            admitted=self._members.roster.is_member(self._config.owner),
+            blocks=stats.blocks,
+            size_bytes=stats.size_bytes,
+            alive=states.count("alive"),
+            suspect=states.count("suspect"),
+            gone=states.count("gone"),
+            underreplicated=await self._workers.run(Lane.DISK, self._state.short_count),
+            reachable=self._members.reachable(),
+            listening=tuple(self._listening()),
+            damaged=await self._damaged(),
+            serving=self._config.serving,
+        ), ()

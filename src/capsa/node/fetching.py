@@ -1,0 +1,100 @@
+"""Reading a block: from here, or from its holders in the order of placement, or from whoever has it.
+
+`Find` is the broadcast of last resort: it reaches holders that nobody can compute, such as the home that put a
+block, or a node that took it while a pick was away (docs/decisions/0001).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from capsa.core.ids import BlockId, Buffer, NodeId, block_id
+from capsa.core.messages import Find, Found, Get, Got
+from capsa.errors import CapsaError, IntegrityError, NotFoundError, UnreachableError
+from capsa.node.membership import Members
+from capsa.node.settings import Timing
+from capsa.stores.base import BlockStore
+
+_log = logging.getLogger(__name__)
+
+
+class Fetcher:
+    """Finds blocks. Every byte that comes from a peer is checked against the block's id."""
+
+    def __init__(self, store: BlockStore, members: Members, timing: Timing) -> None:
+        self._store = store
+        self._members = members
+        self._timing = timing
+
+    async def fetch(self, block: BlockId, *, suspect: bool = False) -> Buffer:
+        """The block's bytes, from this store if it has them.
+
+        With `suspect`, what this store has is checked first. Raises `NotFoundError` when everybody was asked
+        and nobody has it, `UnreachableError` when somebody who may have it could not be asked.
+        """
+        try:
+            found = await self._store.get(block)
+            if not suspect or block_id(found) == block:
+                return found
+        except (NotFoundError, IntegrityError):
+            pass
+        return await self.fetch_remote(block)
+
+    async def fetch_remote(self, block: BlockId) -> Buffer:
+        """The block's bytes from another node; raises as `fetch`."""
+        nodes = self._members.readers(block)
+        asked: set[NodeId] = set()
+        for node in nodes:
+            asked.add(node)
+            found = await self._get(node, block)
+            if found is not None:
+                return found
+        for node in await self._find(block, asked):
+            found = await self._get(node, block)
+            if found is not None:
+                return found
+        silent = self._members.silent()
+        if silent:
+            raise UnreachableError(
+                f"A block is on none of the nodes that answer; {silent} of the network's nodes could not be asked.",
+                "Try again when more of them are up.",
+            )
+        raise NotFoundError("No node of the network has a block that is needed.")
+
+    async def _get(self, node: NodeId, block: BlockId) -> Buffer | None:
+        """The block from one node; None if it has no right bytes to give."""
+        try:
+            session = await self._members.session(node)
+            reply = await session.call(Get(block), timeout=self._timing.transfer)
+        except NotFoundError:
+            return None
+        except CapsaError as error:
+            _log.info("node %s did not give a block: %s", node.hex()[:8], error.message)
+            return None
+        if isinstance(reply.body, Got) and block_id(reply.payload) == block:
+            return reply.payload
+        _log.warning("node %s gave wrong bytes for a block: dropped", node.hex()[:8])
+        self._members.distrust(node)
+        session.close()
+        return None
+
+    async def _find(self, block: BlockId, asked: set[NodeId]) -> Sequence[NodeId]:
+        """Who says that they have it, among those that were not asked yet."""
+        finders: list[NodeId] = []
+
+        async def ask(node: NodeId) -> None:
+            try:
+                session = await self._members.session(node)
+                reply = await session.call(Find((block,)), timeout=self._timing.ask)
+            except CapsaError:
+                return
+            if isinstance(reply.body, Found) and reply.body.indexes:
+                finders.append(node)
+
+        async with asyncio.TaskGroup() as group:
+            for node in self._members.others():
+                if node not in asked:
+                    group.create_task(ask(node))
+        return finders

@@ -1,0 +1,197 @@
+"""A home: the folder that holds an installation's keys, settings and store.
+
+    home.json        format version, network, owner, node, name; written last, so that a home is whole or absent
+    keys/device      the device key's seed          keys/network   the network secret
+    keys/owner.json  the keystore: the owner's entropy
+    capsa.toml       remembered options of `up`     state.db       what cannot be rebuilt
+    papers           the statements and addresses that the home was made with
+    store/           segments and index             lock, control.sock
+
+Everything secret has mode 0600 in folders of mode 0700.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from capsa.core.encoding import decode, encode
+from capsa.core.ids import NetworkId, NodeId, OwnerId, format_id, from_base32, parse_id, to_base32
+from capsa.core.keys import ENTROPY_SIZE, DeviceKey, OwnerKeys
+from capsa.errors import FormatError, HomeError, LockedError, RefusedError
+
+FORMAT = 1
+_FILE_SIZE_MAX = 1024 * 1024
+
+
+class Papers(msgspec.Struct, frozen=True, array_like=True):
+    """Signed statements that prove (or, for a joiner, will prove) membership, and addresses of members."""
+
+    statements: tuple[bytes, ...]
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class NewHome:
+    """What a home is made of."""
+
+    network: NetworkId
+    secret: bytes
+    entropy: bytes
+    device_seed: bytes
+    name: str
+    papers: Papers
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """An existing home; `device` and `secret` are read when asked for, the owner's keys only by commands."""
+
+    root: Path
+    network: NetworkId
+    owner: OwnerId
+    node: NodeId
+    name: str
+
+    @classmethod
+    def create(cls, root: Path, new: NewHome) -> Home:
+        """Lay out a home in `root`; `RefusedError` if one is there already."""
+        if (root / "home.json").exists():
+            raise RefusedError(f"There is already a home in {root}.", "Choose another folder with --home.")
+        try:
+            (root / "keys").mkdir(mode=0o700, parents=True, exist_ok=True)
+            root.chmod(0o700)
+            (root / "store").mkdir(mode=0o700, exist_ok=True)
+            owner, device = OwnerKeys.from_entropy(new.entropy), DeviceKey(new.device_seed)
+            _write(root / "keys" / "device", to_base32(new.device_seed).encode())
+            _write(root / "keys" / "network", to_base32(new.secret).encode())
+            keystore = {"version": 1, "kdf": "none", "entropy": to_base32(new.entropy)}
+            _write(root / "keys" / "owner.json", json.dumps(keystore).encode())
+            _write(root / "papers", encode(new.papers))
+            facts = {
+                "format": FORMAT,
+                "network": format_id(new.network),
+                "owner": format_id(owner.owner),
+                "node": format_id(device.node),
+                "name": new.name,
+            }
+            _write(root / "home.json", json.dumps(facts, indent=1).encode())
+        except OSError as error:
+            raise HomeError(
+                f"The home {root} cannot be made: {error.strerror}.", "Choose another with --home."
+            ) from None
+        return cls(root, new.network, owner.owner, device.node, new.name)
+
+    @classmethod
+    def open(cls, root: Path) -> Home:
+        """The home in `root`; `HomeError` if it is absent, damaged or of a newer format."""
+        facts = _read_json(root / "home.json", root)
+        try:
+            if int(facts["format"]) > FORMAT:
+                raise HomeError(f"The home {root} was made by a newer capsa.", "Update capsa on this machine.")
+            return cls(
+                root,
+                NetworkId(parse_id(facts["network"])),
+                OwnerId(parse_id(facts["owner"])),
+                NodeId(parse_id(facts["node"])),
+                str(facts["name"]),
+            )
+        except (KeyError, TypeError, ValueError):
+            raise HomeError(f"The home {root} is damaged: home.json cannot be read.", "Restore it.") from None
+
+    @property
+    def socket(self) -> str:
+        """Where the home's node serves commands."""
+        return f"unix:{self.root / 'control.sock'}"
+
+    def papers(self) -> Papers:
+        """What the home was made with."""
+        try:
+            return decode(Papers, _read(self.root / "papers"), size_max=_FILE_SIZE_MAX)
+        except (OSError, FormatError):
+            raise HomeError(f"The home {self.root} is damaged: its papers cannot be read.", "Restore it.") from None
+
+    def device(self) -> DeviceKey:
+        return DeviceKey(_read_secret(self.root / "keys" / "device", ENTROPY_SIZE))
+
+    def secret(self) -> bytes:
+        """The network secret, 32 bytes."""
+        return _read_secret(self.root / "keys" / "network", 32)
+
+    def owner_keys(self) -> OwnerKeys:
+        """The owner's keys; `LockedError` if the keystore is sealed with something this version cannot open."""
+        stored = _read_json(self.root / "keys" / "owner.json", self.root)
+        if stored.get("version") != 1 or stored.get("kdf") != "none":
+            raise LockedError("The keys of this home are sealed in a way this capsa cannot open.", "Update capsa.")
+        try:
+            keys = OwnerKeys.from_entropy(_exactly(from_base32(str(stored["entropy"])), ENTROPY_SIZE))
+        except (KeyError, ValueError):
+            raise HomeError(f"The keystore of {self.root} is damaged.", "Use the recovery phrase.") from None
+        if keys.owner != self.owner:
+            raise HomeError(f"The keystore of {self.root} belongs to another owner.", "Use the recovery phrase.")
+        return keys
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the home's lock: one process a home talks to the network. `HomeError` if another has it."""
+        descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise HomeError(f"The home {self.root} is in use by another process.", "Wait for it to end.") from None
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _write(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_FILE_SIZE_MAX)
+
+
+def _read_json(path: Path, root: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(_read(path))
+    except FileNotFoundError:
+        hint = "Make one with 'capsa init' or 'capsa join', or name another with --home."
+        raise HomeError(f"There is no home in {root}.", hint) from None
+    except (OSError, ValueError):
+        raise HomeError(f"The home {root} is damaged: {path.name} cannot be read.", "Restore it.") from None
+    if not isinstance(value, dict):
+        raise HomeError(f"The home {root} is damaged: {path.name} is not an object.", "Restore it.")
+    return value
+
+
+def _read_secret(path: Path, size: int) -> bytes:
+    try:
+        return _exactly(from_base32(_read(path).decode().strip()), size)
+    except (OSError, ValueError):
+        raise HomeError(f"The key file {path.name} of this home cannot be read.", "Restore it.") from None
+
+
+def _exactly(data: bytes, size: int) -> bytes:
+    if len(data) != size:
+        raise ValueError("wrong length")
+    return data

@@ -1,0 +1,191 @@
+"""What this node knows of its network: statements, records, heads, and who is there.
+
+Facts only: sessions are in `capsa.node.links`, the exchange with peers in `capsa.node.gossip`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from blake3 import blake3
+
+from capsa.core.commands import PeerLine
+from capsa.core.gossip import Gossip, Learned, Record
+from capsa.core.ids import NodeId, OwnerId
+from capsa.core.membership import Membership, NodeView, Settings
+from capsa.core.messages import Sync
+from capsa.core.placement import Candidate, Orders
+from capsa.core.signing import KIND_FOUNDING, decode_signed, encode_signed
+from capsa.core.statements import NodeRecord, digest
+from capsa.core.trust import Roster
+from capsa.errors import HomeError, IntegrityError
+from capsa.node.settings import NodeConfig
+from capsa.node.state import State
+from capsa.seams import Lane, Workers
+
+_log = logging.getLogger(__name__)
+
+
+class Members:
+    """The network as this node knows it; what is learnt is durable before it is acted on."""
+
+    def __init__(self, config: NodeConfig, *, state: State, workers: Workers) -> None:
+        self._config = config
+        self._state = state
+        self._workers = workers
+        founding = next((blob for blob in config.papers if decode_signed(blob).kind == KIND_FOUNDING), None)
+        if founding is None or blake3(founding).digest() != config.network:
+            raise HomeError("This home is damaged: its papers lack the network's founding.", "Restore it.")
+        self.founding = founding
+        self._gossip = Gossip(founding, Roster.evaluate)
+        self._table = Membership(config.node, Settings())
+        self._orders: tuple[tuple[Candidate, ...], Orders] | None = None
+
+    async def open(self) -> None:
+        """Recall what was known before."""
+        statements, records, heads = await self._workers.run(Lane.DISK, self._state.known)
+        self._gossip.learn(statements=list(self._config.papers))
+        for kind, blobs in (("statements", statements), ("records", records), ("heads", heads)):
+            for blob in blobs:
+                try:
+                    self._note(self._gossip.learn(**{kind: [blob]}))
+                except IntegrityError as error:
+                    _log.warning("a kept value of state.db does not hold any more: %s", error.message)
+
+    # --- facts
+
+    @property
+    def roster(self) -> Roster:
+        return self._gossip.roster
+
+    @property
+    def admitted(self) -> bool:
+        """Whether this node is one of a member's."""
+        return self.roster.owner_of(self._config.node) is not None
+
+    @property
+    def table(self) -> Membership:
+        """Who is there, by silence."""
+        return self._table
+
+    def others(self) -> list[NodeId]:
+        """All other nodes that have a record."""
+        return [record.node for record in self._gossip.records() if record.node != self._config.node]
+
+    def record(self, node: NodeId) -> NodeRecord | None:
+        """What a node says of itself."""
+        return next((record.values for record in self._gossip.records() if record.node == node), None)
+
+    def addresses(self, node: NodeId) -> tuple[str, ...]:
+        """Where a node says it listens."""
+        record = self.record(node)
+        return record.addresses if record else ()
+
+    def heads_of(self, owner: OwnerId) -> list[bytes]:
+        """The signed heads of all of an owner's devices."""
+        return [head.signed for head in self._gossip.heads() if head.owner == owner]
+
+    def orders(self) -> Orders:
+        """Placement over the nodes that were not absent for too long."""
+        absent = self._table.absent()
+        candidates = tuple(_candidate(record) for record in self._gossip.records() if record.node not in absent)
+        if self._orders is None or self._orders[0] != candidates:
+            self._orders = (candidates, Orders(candidates))
+        return self._orders[1]
+
+    def joiner_papers(self) -> list[bytes]:
+        """What a node that is not admitted yet shows: all it was made with but the founding."""
+        return [blob for blob in self._config.papers if blob != self.founding]
+
+    def contacts(self) -> list[tuple[NodeId, OwnerId, tuple[str, ...]]]:
+        """Nodes that listen, those that are there first."""
+        views = {view.node: view for view in self._table.view(self._now())}
+        listed = [record for record in self._gossip.records() if record.values.addresses]
+
+        def away(record: Record) -> tuple[bool, bool]:
+            view = views.get(record.node)
+            return record.node != self._config.node, view is not None and view.state != "alive"
+
+        return [
+            (record.node, OwnerId(record.values.owner), record.values.addresses) for record in sorted(listed, key=away)
+        ][:16]
+
+    def lines(self) -> list[PeerLine]:
+        """Every node, this one first."""
+        views: dict[NodeId, NodeView] = {view.node: view for view in self._table.view(self._now())}
+        lines = []
+        for record in sorted(self._gossip.records(), key=lambda record: record.node != self._config.node):
+            view = views.get(record.node)
+            mine = record.node == self._config.node
+            age = 0.0 if mine else view.seen_age_s if view and view.seen_age_s is not None else -1.0
+            state = "alive" if mine else str(view.state) if view else "suspect"
+            values = record.values
+            owner = OwnerId(values.owner)
+            lines.append(
+                PeerLine(
+                    record.node,
+                    owner,
+                    values.name or self.roster.name_of(owner),
+                    values.zone,
+                    state,
+                    values.addresses,
+                    values.free,
+                    values.capacity,
+                    age,
+                )
+            )
+        return lines
+
+    # --- learning
+
+    def offer(self) -> Sync:
+        """What we have, by name."""
+        return self._gossip.offer()
+
+    def answer(self, sync: Sync) -> Sync:
+        """What we have, and what the sender lacks."""
+        return self._gossip.answer(sync)
+
+    async def absorb(self, sync: Sync) -> Learned:
+        """Take in what a peer sent, durably; `ProtocolError` if it does not hold."""
+        return await self._keep(self._gossip.absorb(sync))
+
+    async def learn(
+        self, *, statements: Sequence[bytes] = (), records: Sequence[bytes] = (), heads: Sequence[bytes] = ()
+    ) -> Learned:
+        """Take in what this node, or a peer in its handshake, says; durably."""
+        return await self._keep(self._gossip.learn(statements=statements, records=records, heads=heads))
+
+    def learn_soon(self, statements: Sequence[bytes]) -> None:
+        """Take in verified statements at once; they are made durable with the next exchange, or come again."""
+        self._note(self._gossip.learn(statements=statements))
+
+    async def _keep(self, learned: Learned) -> Learned:
+        self._note(learned)
+        if learned:
+            await self._workers.run(Lane.DISK, self._state.learnt, *as_rows(learned))
+        return learned
+
+    def _note(self, learned: Learned) -> None:
+        for record in learned.records:
+            self._table.learn(record.node, record.values, self._now())
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+def as_rows(
+    learned: Learned,
+) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes]], list[tuple[bytes, bytes]]]:
+    """The rows in which `State.learnt` keeps what was learnt."""
+    statements = [(digest(signed), encode_signed(signed)) for signed in learned.statements]
+    records: list[tuple[bytes, bytes]] = [(record.node, record.signed) for record in learned.records]
+    heads = [(head.digest, head.signed) for head in learned.heads]
+    return statements, records, heads
+
+
+def _candidate(record: Record) -> Candidate:
+    values = record.values
+    return Candidate(record.node, OwnerId(values.owner), values.zone, values.capacity, values.full)

@@ -1,0 +1,42 @@
+"""Who is to hold a block, and whom to ask for it: `capsa.core.placement` over the members as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from capsa.core.ids import BlockId, NodeId, OwnerId
+from capsa.core.placement import picks
+from capsa.node.links import Links
+from capsa.node.membership import Members
+
+
+class Placement:
+    """Picks and readers, at this moment."""
+
+    def __init__(self, members: Members, links: Links) -> None:
+        self._members = members
+        self._links = links
+
+    def picks(self, block: BlockId, copies: int, home: NodeId, avoid: Container[NodeId] = ()) -> list[NodeId]:
+        """The holders of a block among those that can be reached: an unreachable one's place goes to the next."""
+        reachable = self._links.reachable()
+        order = [one for one in self._members.orders().of(block) if one.node in reachable]
+        owner, zone = self._home(home)
+        return picks(order, copies=copies, home=home, home_owner=owner, home_zone=zone, avoid=avoid)
+
+    def should_hold(self, node: NodeId, block: BlockId, copies: int, home: NodeId) -> bool:
+        """Whether a node is among a block's picks, were all reachable."""
+        owner, zone = self._home(home)
+        order = self._members.orders().of(block)
+        return node in picks(order, copies=copies, home=home, home_owner=owner, home_zone=zone)
+
+    def readers(self, block: BlockId) -> list[NodeId]:
+        """Whom to ask for a block, in order: those that can be reached, and of these the trusted ones first."""
+        reachable = self._links.reachable()
+        order = [one.node for one in self._members.orders().of(block) if one.node in reachable]
+        return sorted(order, key=self._links.distrusted)
+
+    def _home(self, home: NodeId) -> tuple[OwnerId, str]:
+        record = self._members.record(home)
+        owner = self._members.roster.owner_of(home)
+        return owner or OwnerId(b""), record.zone if record else ""

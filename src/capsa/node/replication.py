@@ -1,0 +1,261 @@
+"""Copies on other nodes: sent while a put streams, confirmed by receipts, completed later where they fell short.
+
+`spread` sends blocks ahead of their claim part; `settle` collects receipts for a part and sends what a holder
+lacks, nothing else; `run` returns to the parts that were left short, and hands releases to those who were away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from capsa.core.claims import ClaimPart, ReleaseNote, check_receipt
+from capsa.core.ids import BlockId, Buffer, ClaimId, NodeId
+from capsa.core.messages import LIST_MAX, PAYLOAD_SIZE_MAX, Claim, Claimed, Put, Release
+from capsa.errors import CapsaError, NotFoundError, ProtocolError
+from capsa.net.session import Session
+from capsa.node.fetching import Fetcher
+from capsa.node.membership import Members
+from capsa.node.settings import NodeConfig
+from capsa.node.state import ShortClaim, State
+from capsa.seams import Entropy, Lane, Workers
+from capsa.stores.base import BlockStore
+
+_log = logging.getLogger(__name__)
+NONCE_SIZE = 16
+
+
+class _Piece(NamedTuple):
+    """One block of a part, and its place there."""
+
+    index: int
+    block: BlockId
+    size: int
+    claim: ClaimId
+
+
+class Replicator:
+    """Brings blocks to their holders."""
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        *,
+        store: BlockStore,
+        state: State,
+        members: Members,
+        fetcher: Fetcher,
+        workers: Workers,
+        entropy: Entropy,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._state = state
+        self._members = members
+        self._fetcher = fetcher
+        self._workers = workers
+        self._entropy = entropy
+        self._wake = asyncio.Event()
+        self._settling: set[bytes] = set()
+
+    def wake(self) -> None:
+        """Somebody came back: look again at what is short."""
+        self._wake.set()
+
+    # --- while a put streams
+
+    async def keep(
+        self,
+        claim: ClaimId,
+        copies: int,
+        blocks: Sequence[tuple[BlockId, Buffer]],
+        new: Sequence[tuple[BlockId, Buffer]],
+    ) -> None:
+        """Store blocks here, pending under `claim`, and send the new ones to their picks at the same time."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._store.put(claim, blocks))
+            group.create_task(self.spread(claim, copies, new))
+
+    async def spread(self, claim: ClaimId, copies: int, blocks: Sequence[tuple[BlockId, Buffer]]) -> None:
+        """Send blocks to their picks, pending under `claim`. Failures are left to `settle`."""
+        loads: defaultdict[NodeId, list[tuple[BlockId, Buffer]]] = defaultdict(list)
+        for block, data in blocks:
+            for node in self._members.picks(block, copies, self._config.node):
+                loads[node].append((block, data))
+        async with asyncio.TaskGroup() as group:
+            for node, load in loads.items():
+                group.create_task(self._send_quietly(node, claim, load))
+
+    async def _send_quietly(self, node: NodeId, claim: ClaimId, load: Sequence[tuple[BlockId, Buffer]]) -> None:
+        try:
+            await self._send(await self._members.session(node), claim, load)
+        except CapsaError as error:
+            _log.info("blocks did not reach node %s: %s", node.hex()[:8], error.message)
+
+    async def _send(self, session: Session, claim: ClaimId, load: Sequence[tuple[BlockId, Buffer]]) -> None:
+        ids, sizes = tuple(block for block, _ in load), tuple(len(data) for _, data in load)
+        payload = [data for _, data in load]
+        await session.call(Put(claim, ids, sizes), payload, timeout=self._config.timing.transfer)
+
+    # --- when a part is signed
+
+    async def settle(self, part: ClaimPart) -> list[int]:
+        """Bring a part and its blocks to all wanted holders; durable copies of each item, the home counted.
+
+        The part is in this store already. What stays short is remembered and taken up by `run`.
+        """
+        self._settling.add(part.digest)
+        try:
+            items = [ShortClaim(item.claim, 1, item.copies + 1) for item in part.items]
+            await self._workers.run(Lane.DISK, self._state.mark_short, part.digest, items)
+            holders = await self._confirm(part)
+            durable = _durable(part, holders)
+            short = [
+                ShortClaim(item.claim, count, item.copies + 1)
+                for item, count in zip(part.items, durable, strict=True)
+                if count < item.copies + 1
+            ]
+            await self._workers.run(Lane.DISK, self._state.settle, part.digest, short)
+            return durable
+        finally:
+            self._settling.discard(part.digest)
+
+    async def _confirm(self, part: ClaimPart) -> list[set[NodeId]]:
+        """Ask until every block has the receipts it wants, or nobody is left to ask; holders by block index."""
+        holders: list[set[NodeId]] = [set() for _ in part.blocks]
+        failed: set[NodeId] = set()
+        while True:
+            asks = self._asks(part, holders, failed)
+            if not asks:
+                return holders
+            async with asyncio.TaskGroup() as group:
+                for node, pieces in asks.items():
+                    group.create_task(self._ask(node, part, pieces, holders, failed))
+
+    def _asks(self, part: ClaimPart, holders: Sequence[set[NodeId]], failed: set[NodeId]) -> dict[NodeId, list[_Piece]]:
+        """Whom to ask next for which blocks: of each block that is short, the picks that have not confirmed it."""
+        asks: defaultdict[NodeId, list[_Piece]] = defaultdict(list)
+        for index, (block, size, item) in enumerate(part.blocks):
+            if len(holders[index]) >= item.copies:
+                continue
+            picks = self._members.picks(block, item.copies, part.home, avoid=failed)
+            for node in picks:
+                if node not in holders[index]:
+                    asks[node].append(_Piece(index, block, size, item.claim))
+        return asks
+
+    async def _ask(
+        self,
+        node: NodeId,
+        part: ClaimPart,
+        pieces: Sequence[_Piece],
+        holders: Sequence[set[NodeId]],
+        failed: set[NodeId],
+    ) -> None:
+        """Get one node's receipt for its blocks, sending it what it lacks; a node that fails is not asked again."""
+        try:
+            session = await self._members.session(node)
+            missing = await self._claim(session, part, pieces, holders)
+            if not missing:
+                return
+            for claim, batch in _batches(missing):
+                load = [(piece.block, await self._fetcher.fetch(piece.block)) for piece in batch]
+                await self._send(session, claim, load)
+            if await self._claim(session, part, missing, holders):
+                raise ProtocolError("A node does not keep what it says it stored.")
+        except NotFoundError:
+            failed.add(node)
+        except CapsaError as error:
+            _log.info("node %s gave no receipt: %s", node.hex()[:8], error.message)
+            failed.add(node)
+
+    async def _claim(
+        self, session: Session, part: ClaimPart, pieces: Sequence[_Piece], holders: Sequence[set[NodeId]]
+    ) -> list[_Piece]:
+        """Ask for a receipt, check it, note it; returns the pieces that the node lacks."""
+        nonce = self._entropy.take(NONCE_SIZE)
+        indexes = tuple(piece.index for piece in pieces)
+        ask = Claim(part.signed, indexes, nonce)
+        reply = await session.call(ask, timeout=self._config.timing.transfer)
+        if not isinstance(reply.body, Claimed):
+            raise ProtocolError("A node answered a claim with something else.")
+        lacking = set(reply.body.missing)
+        held = [piece for piece in pieces if piece.index not in lacking]
+        node = session.peer.node
+        check_receipt(
+            reply.body.receipt,
+            network=self._config.network,
+            holder=node,
+            part_digest=part.digest,
+            ids=[piece.block for piece in held],
+            nonce=nonce,
+        )
+        for piece in held:
+            holders[piece.index].add(node)
+        return [piece for piece in pieces if piece.index in lacking]
+
+    # --- afterwards
+
+    async def release(self, note: ReleaseNote) -> None:
+        """Keep a release, and hand it to all members; those that are away get it when they are back."""
+        await self._store.release(note)
+        await self._workers.run(Lane.DISK, self._state.queue_release, note.digest, note.signed, self._members.others())
+        await self._workers.run(Lane.DISK, self._state.released, note.claims)
+        self.wake()
+
+    async def run(self) -> None:
+        """Complete what is short and hand on releases, until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(self._config.timing.settle):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            for digest in await self._workers.run(Lane.DISK, self._state.short_parts):
+                if digest not in self._settling:
+                    await self._resettle(digest)
+            for node in self._members.connected():
+                await self._hand_releases(node)
+
+    async def _resettle(self, digest: bytes) -> None:
+        try:
+            part = ClaimPart.parse(await self._store.part(digest), self._config.network)
+        except NotFoundError:
+            return  # a home that lost its segments gets the part back when it refills
+        await self.settle(part)
+
+    async def _hand_releases(self, node: NodeId) -> None:
+        for digest, signed in await self._workers.run(Lane.DISK, self._state.queued_releases, node):
+            try:
+                session = await self._members.session(node)
+                await session.call(Release(signed), timeout=self._config.timing.ask)
+            except CapsaError as error:
+                _log.info("node %s did not take a release: %s", node.hex()[:8], error.message)
+                return
+            await self._workers.run(Lane.DISK, self._state.release_sent, digest, node)
+
+
+def _durable(part: ClaimPart, holders: Sequence[set[NodeId]]) -> list[int]:
+    """The least copies of any block of each item, the home counted."""
+    least = {item.claim: item.copies + 1 for item in part.items}
+    for (_, _, item), nodes in zip(part.blocks, holders, strict=True):
+        least[item.claim] = min(least[item.claim], 1 + len(nodes))
+    return [least[item.claim] for item in part.items]
+
+
+def _batches(pieces: Sequence[_Piece]) -> Iterator[tuple[ClaimId, list[_Piece]]]:
+    """Pieces in messages' worth: bounded in bytes and number. A batch is pending under its first piece's claim."""
+    batch: list[_Piece] = []
+    size = 0
+    for piece in pieces:
+        if batch and (size + piece.size > PAYLOAD_SIZE_MAX or len(batch) == LIST_MAX):
+            yield batch[0].claim, batch
+            batch, size = [], 0
+        batch.append(piece)
+        size += piece.size
+    if batch:
+        yield batch[0].claim, batch

@@ -1,0 +1,203 @@
+"""`state.db`: what cannot be rebuilt from segments or peers.
+
+Every method is synchronous and runs on the disk lane; the database is opened with `synchronous=FULL`, so
+what a method wrote is durable when it returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import apsw
+
+from capsa.core.ids import ClaimId, NodeId
+from capsa.errors import HomeError
+
+VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS statements(digest BLOB PRIMARY KEY, signed BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS records(node BLOB PRIMARY KEY, signed BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS heads(digest BLOB PRIMARY KEY, signed BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS puts(name BLOB PRIMARY KEY, claim BLOB NOT NULL, touched REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS put_items(claim BLOB, number INTEGER, digest BLOB NOT NULL, PRIMARY KEY(claim, number))
+    WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stale(claim BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS short(claim BLOB, part BLOB, durable INTEGER NOT NULL, wanted INTEGER NOT NULL,
+    PRIMARY KEY(part, claim)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS short_by_claim ON short(claim);
+CREATE TABLE IF NOT EXISTS releases(digest BLOB, node BLOB, signed BLOB NOT NULL, PRIMARY KEY(digest, node))
+    WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ShortClaim:
+    """A claim that had fewer durable copies than wanted when this was written."""
+
+    claim: ClaimId
+    durable: int
+    wanted: int
+
+
+class State:
+    """The one writer of `state.db`; raises `HomeError` if a newer capsa wrote it."""
+
+    def __init__(self, database: apsw.Connection) -> None:
+        self._db = database
+        version = database.pragma("user_version")
+        if version > VERSION:
+            raise HomeError("This home was written by a newer capsa.", "Update capsa on this machine.")
+        with database:
+            database.execute(_SCHEMA)
+            database.pragma("user_version", VERSION)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _rows(self, sql: str, *values: apsw.SQLiteValue) -> list[tuple[apsw.SQLiteValue, ...]]:
+        return list(self._db.execute(sql, values))
+
+    def _blobs(self, sql: str, *values: apsw.SQLiteValue) -> list[bytes]:
+        return [bytes(row[0]) for row in self._rows(sql, *values) if isinstance(row[0], bytes)]
+
+    # --- single values
+
+    def value(self, key: str) -> bytes | None:
+        """A value set before, or None."""
+        found = self._blobs("SELECT value FROM meta WHERE key=?", key)
+        return found[0] if found else None
+
+    def set_value(self, key: str, value: bytes) -> None:
+        self._rows("INSERT INTO meta VALUES(?,?) ON CONFLICT(key) DO UPDATE SET value=excluded.value", key, value)
+
+    def next_number(self, key: str, floor: int = 0) -> int:
+        """A number above `floor` and above every one handed out before under `key`; durable before it is told."""
+        last = int.from_bytes(self.value(key) or b"", "big")
+        number = max(last, floor) + 1
+        self.set_value(key, number.to_bytes(8, "big"))
+        return number
+
+    # --- what gossip learnt
+
+    def learnt(
+        self,
+        statements: Iterable[tuple[bytes, bytes]],
+        records: Iterable[tuple[bytes, bytes]],
+        heads: Iterable[tuple[bytes, bytes]],
+    ) -> None:
+        """Keep (digest, signed) of statements and heads, and (node, signed) of records, in one transaction."""
+        with self._db:
+            self._db.executemany("INSERT OR IGNORE INTO statements VALUES(?,?)", list(statements))
+            self._db.executemany("INSERT OR REPLACE INTO records VALUES(?,?)", list(records))
+            self._db.executemany("INSERT OR IGNORE INTO heads VALUES(?,?)", list(heads))
+
+    def known(self) -> tuple[list[bytes], list[bytes], list[bytes]]:
+        """All signed statements, records and heads that are kept."""
+        return (
+            self._blobs("SELECT signed FROM statements"),
+            self._blobs("SELECT signed FROM records"),
+            self._blobs("SELECT signed FROM heads"),
+        )
+
+    # --- puts under way
+
+    def open_puts(
+        self, names: Sequence[bytes], proposed: Sequence[bytes], now: float
+    ) -> list[tuple[ClaimId, list[bytes]]]:
+        """For each name the claim id of its open put (the proposed one if none), and its committed items' digests."""
+        opened = []
+        with self._db:
+            for name, fresh in zip(names, proposed, strict=True):
+                self._rows(
+                    "INSERT INTO puts VALUES(?,?,?) ON CONFLICT(name) DO UPDATE SET touched=excluded.touched",
+                    *(name, fresh, now),
+                )
+                claim = self._blobs("SELECT claim FROM puts WHERE name=?", name)[0]
+                items = self._blobs("SELECT digest FROM put_items WHERE claim=? ORDER BY number", claim)
+                opened.append((ClaimId(claim), items))
+        return opened
+
+    def note_items(self, items: Iterable[tuple[bytes, int, bytes]]) -> None:
+        """Remember (claim, number, digest) of items that were committed under open puts."""
+        with self._db:
+            self._db.executemany(
+                "INSERT OR REPLACE INTO put_items SELECT ?1,?2,?3 WHERE EXISTS (SELECT 1 FROM puts WHERE claim=?1)",
+                list(items),
+            )
+
+    def forget_puts(self, names: Sequence[bytes]) -> None:
+        """Close open puts whose claims are to be released."""
+        with self._db:
+            for name in names:
+                self._rows("INSERT OR IGNORE INTO stale SELECT claim FROM puts WHERE name=?", name)
+            self._close(names)
+
+    def close_puts(self, names: Sequence[bytes]) -> None:
+        """Close open puts that are complete: their versions are in the catalog."""
+        with self._db:
+            self._close(names)
+
+    def _close(self, names: Sequence[bytes]) -> None:
+        for name in names:
+            self._rows("DELETE FROM put_items WHERE claim IN (SELECT claim FROM puts WHERE name=?)", name)
+            self._rows("DELETE FROM puts WHERE name=?", name)
+
+    def stale_puts(self, before: float) -> list[ClaimId]:
+        """Claim ids to be released: of forgotten puts, and of those untouched since `before`; at most 1,024."""
+        untouched = self._blobs("SELECT name FROM puts WHERE touched<? LIMIT 1024", before)
+        self.forget_puts(untouched)
+        return [ClaimId(claim) for claim in self._blobs("SELECT claim FROM stale LIMIT 1024")]
+
+    def released(self, claims: Sequence[bytes]) -> None:
+        """These claims are released: nothing of them is stale or short any more."""
+        with self._db:
+            for claim in claims:
+                self._rows("DELETE FROM stale WHERE claim=?", claim)
+                self._rows("DELETE FROM short WHERE claim=?", claim)
+
+    # --- copies that are still short
+
+    def mark_short(self, part: bytes, claims: Iterable[ShortClaim]) -> None:
+        """Remember how the claims of a part stand."""
+        with self._db:
+            self._db.executemany(
+                "INSERT OR REPLACE INTO short VALUES(?,?,?,?)",
+                [(line.claim, part, line.durable, line.wanted) for line in claims],
+            )
+
+    def settle(self, part: bytes, still_short: Sequence[ShortClaim]) -> None:
+        """Replace what was remembered of a part."""
+        with self._db:
+            self._rows("DELETE FROM short WHERE part=?", part)
+            self.mark_short(part, still_short)
+
+    def short_parts(self) -> list[bytes]:
+        """Digests of the parts that have short claims."""
+        return self._blobs("SELECT DISTINCT part FROM short")
+
+    def short_claim(self, claim: bytes) -> ShortClaim | None:
+        """How a claim stands at the least of its parts; None if nothing is known to be short."""
+        rows = self._rows("SELECT durable, wanted FROM short WHERE claim=? ORDER BY durable LIMIT 1", claim)
+        return ShortClaim(ClaimId(claim), int(str(rows[0][0])), int(str(rows[0][1]))) if rows else None
+
+    def short_count(self) -> int:
+        """How many claims are short."""
+        return int(str(self._rows("SELECT count(DISTINCT claim) FROM short")[0][0]))
+
+    # --- releases on their way
+
+    def queue_release(self, digest: bytes, signed: bytes, nodes: Iterable[NodeId]) -> None:
+        with self._db:
+            self._db.executemany(
+                "INSERT OR IGNORE INTO releases VALUES(?,?,?)", [(digest, node, signed) for node in nodes]
+            )
+
+    def queued_releases(self, node: NodeId) -> list[tuple[bytes, bytes]]:
+        """(digest, signed) of releases that this node has not acknowledged; at most 1,024."""
+        rows = self._rows("SELECT digest, signed FROM releases WHERE node=? LIMIT 1024", node)
+        return [(bytes(a), bytes(b)) for a, b in rows if isinstance(a, bytes) and isinstance(b, bytes)]
+
+    def release_sent(self, digest: bytes, node: NodeId) -> None:
+        self._rows("DELETE FROM releases WHERE digest=? AND node=?", digest, node)
