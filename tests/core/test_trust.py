@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -163,6 +164,30 @@ def test_chains_end_at_their_bound() -> None:
     # A shorter way to somebody in the middle shortens everybody's behind.
     cast.statements += Cast("0").bring("0", "3")
     assert len(cast.roster().members) == CHAIN_DEPTH_MAX + 2
+
+
+def test_a_shorter_way_found_late_counts() -> None:
+    cast = Cast("0")
+    for depth in range(CHAIN_DEPTH_MAX + 1):
+        cast.bring(str(depth), str(depth + 1))
+    outsider = cast.owner(str(CHAIN_DEPTH_MAX + 1))
+    # Whoever admits 4 on the founder's invite comes in after a longer chain of admissions than 4's own.
+    witnesses = ["0", *"abcdefghij"]
+    for admitter, joiner in pairwise(witnesses):
+        cast.bring("0", joiner, admitter=admitter)
+    assert not cast.roster().is_member(outsider)
+    cast.statements += Cast("0").bring("0", "4", admitter=witnesses[-1])
+    assert cast.roster().is_member(outsider)
+
+
+def test_the_founder_stays_what_it_is_whoever_invites_it() -> None:
+    cast = Cast("a")
+    cast.bring("a", "b")
+    renamed = join(cast.one_time("b", "a"), cast.key("a"), cast.network, created=NOW + 1, name="A")
+    cast.statements += [cast.invite("b", "a"), renamed, cast.admission("b", renamed, "a")]
+    cast.revoke("b", cast.owner("a"))
+    assert cast.members() == "a b"
+    assert len(cast.roster().proof(cast.node("a"))) == 2
 
 
 def test_an_owner_calls_itself_what_it_said_last() -> None:
@@ -355,6 +380,16 @@ def test_a_proof_is_small_and_every_statement_in_it_is_needed() -> None:
     for left_out in range(1, len(proof)):
         rest = proof[:left_out] + proof[left_out + 1 :]
         assert Roster.evaluate(cast.network, rest).owner_of(cast.node("c")) is None
+
+
+def test_a_proof_rests_on_few_when_many_admitted() -> None:
+    cast = Cast("a")
+    for name in "bcdefgh":
+        cast.bring("a", name)
+    cast.bring("b", "x")
+    cast.statements += [cast.admission(name, cast.join("b", "x"), "x") for name in "cdefgh"]
+    proof = assert_proof_holds(cast, cast.roster(), "x")
+    assert len(proof) == 2 + 4 + 4  # founding, a's device; b with its device; x with its own
 
 
 def test_a_proof_holds_for_those_whom_a_revocation_kept() -> None:
