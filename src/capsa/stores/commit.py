@@ -106,6 +106,8 @@ class Committer:
             return [error if isinstance(request, PutBlocks) else next(outcomes) for request in requests]
         except CapsaError as error:
             return [error] * len(requests)
+        except (apsw.Error, OSError) as error:
+            return [self._log.fail(error)] * len(requests)
 
     def _commit(self, requests: Sequence[Request]) -> list[CapsaError | None]:
         batch = _Batch(int(self._clock.now()))

@@ -62,17 +62,18 @@ class Reader:
         return place
 
     def _read(self, place: Place, start: int, size: int) -> bytes:
-        data = self._file(place.segment).read(place.offset + start, size)
+        hint = "Fetch what it held from other holders."
+        try:
+            data = self._file(place.segment).read(place.offset + start, size)
+        except OSError as error:
+            raise IntegrityError(f"Segment {place.segment} cannot be read ({error}).", hint) from error
         if len(data) != size:
-            raise IntegrityError(f"Segment {place.segment} ends too early.", "Fetch what it held from other holders.")
+            raise IntegrityError(f"Segment {place.segment} ends too early.", hint)
         return data
 
     def _file(self, segment: int) -> DiskFile:
         if segment not in self._files:
-            try:
-                self._files[segment] = self._disk.open(segment_name(self._folder, segment))
-            except FileNotFoundError:
-                raise IntegrityError(f"Segment {segment} is gone.", "Restart, to refill the store.") from None
+            self._files[segment] = self._disk.open(segment_name(self._folder, segment))
             if len(self._files) > _FILES_MAX:
                 _, oldest = self._files.popitem(last=False)
                 oldest.close()

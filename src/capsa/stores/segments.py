@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, ParamSpec, TypeVar
 
 import apsw
 
@@ -24,6 +24,9 @@ from capsa.stores.index import Index
 from capsa.stores.log import SEGMENT_SIZE, SegmentLog
 from capsa.stores.reader import Reader
 from capsa.stores.recovery import open_index, recover
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _BATCH_SIZE: Final = 32 * 1024 * 1024
 
@@ -131,6 +134,8 @@ class SegmentStore:
                 outcomes = job.result()
             for waiting, outcome in zip(batch, outcomes, strict=True):
                 waiting.settle(outcome)
+        if error is not None:
+            raise error
 
     async def _submit(self, request: Request) -> None:
         """Wait until a request is carried out. If cancelled while it is being written, wait for that: buffers are
@@ -160,35 +165,46 @@ class SegmentStore:
         await self._submit(DiscardBlocks(blocks, now))
 
     async def quarantine(self, blocks: Sequence[BlockId]) -> None:
-        await self._workers.run(Lane.DISK, self._writing_index.quarantine, blocks)
+        try:
+            await self._workers.run(Lane.DISK, self._writing_index.quarantine, blocks)
+        except apsw.Error as error:
+            raise DiskError(f"The store's index cannot be written ({error}).") from error
 
     async def get(self, block: BlockId) -> Buffer:
-        return await self._workers.run(Lane.READ, self._reading.block, block)
+        return await self._read(self._reading.block, block)
 
     async def sample(self, block: BlockId, offset: int, size: int) -> tuple[bytes, int]:
-        return await self._workers.run(Lane.READ, self._reading.sample, block, offset, size)
+        return await self._read(self._reading.sample, block, offset, size)
 
     async def missing(self, blocks: Sequence[BlockId]) -> list[BlockId]:
-        return await self._workers.run(Lane.READ, self._reading.index.missing, blocks)
+        return await self._read(self._reading.index.missing, blocks)
 
     async def claimed(self, blocks: Sequence[BlockId]) -> list[BlockId]:
-        return await self._workers.run(Lane.READ, self._reading.index.claimed, blocks)
+        return await self._read(self._reading.index.claimed, blocks)
 
     async def parts(self, owner: OwnerId | None = None) -> list[bytes]:
-        return await self._workers.run(Lane.READ, self._reading.index.parts, owner)
+        return await self._read(self._reading.index.parts, owner)
 
     async def part(self, digest: bytes) -> bytes:
-        return await self._workers.run(Lane.READ, self._reading.part, digest)
+        return await self._read(self._reading.part, digest)
 
     async def collectable(self, now: float) -> list[BlockId]:
-        return await self._workers.run(Lane.READ, self._reading.index.collectable, now)
+        return await self._read(self._reading.index.collectable, now)
 
     async def stats(self, without: OwnerId | None = None) -> StoreStats:
-        return await self._workers.run(Lane.READ, self._reading.index.stats, without)
+        return await self._read(self._reading.index.stats, without)
 
     async def damaged(self) -> list[BlockId]:
         """Blocks that were here, whose bytes turned out wrong or lost, and that nobody has put again."""
-        return await self._workers.run(Lane.READ, self._reading.index.damaged)
+        return await self._read(self._reading.index.damaged)
+
+    async def _read(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return await self._workers.run(Lane.READ, fn, *args, **kwargs)
+        except apsw.Error as error:
+            raise DiskError(
+                f"The store's index cannot be read ({error}).", "Check the disk that it lies on."
+            ) from error
 
     @property
     def _reading(self) -> Reader:
