@@ -15,7 +15,7 @@ CORE = sorted((SOURCE / "core").rglob("*.py"))
 IMPURE = {"asyncio", "socket", "os", "pathlib", "sqlite3", "time", "random", "secrets", "logging"}
 CONCRETE = {
     "capsa.net.transports",
-    "capsa.stores.disk",
+    "capsa.stores.disk.SystemDisk",
     "capsa.stores.index",
     "capsa.stores.memory",
     "capsa.stores.quota",
