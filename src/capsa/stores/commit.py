@@ -161,7 +161,6 @@ class Committer:
         except apsw.FullError as error:
             self._log.undo()
             raise NoSpaceError("The disk is full.", "Free some space on it.") from error
-        except apsw.Error as error:
-            self._log.undo()
-            raise self._log.fail(error) from error
+        # Any other error of the index leaves open whether it will have the batch after a restart, so the records
+        # stay where they are: `commit` turns the store read-only.
         self._log.commit()

@@ -1,8 +1,9 @@
 """Opening a segment store: make the index agree with the segments, whatever a crash or a failing disk left.
 
 Behind a segment's frontier lies what no committed transaction knows. Records there that are intact are taken in,
-whoever was told or not; the rest is a torn tail, and cut. Before the frontier nothing is looked at, unless the
-index is new: then everything is read, and a genuine header over wrong bytes is rot.
+whoever was told or not; the rest is a torn tail, and cut. Before the frontier nothing is looked at. A segment that
+the index does not know is read whole; there, a genuine header over wrong bytes is rot if the segment is not the
+newest, since a segment is synced before the next one is begun, and may be torn if it is.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def recover(disk: Disk, folder: str, index: Index, log: SegmentLog, size_max: in
         index.cut(number, 0)
     current: OpenSegment | None = None
     for number in numbers:
-        opened = _recover_segment(disk, folder, index, number, known.get(number))
+        opened = _recover_segment(disk, folder, index, number, known.get(number), newest=number == numbers[-1])
         if current is not None:
             current.file.close()
         current = opened
@@ -65,7 +66,7 @@ def recover(disk: Disk, folder: str, index: Index, log: SegmentLog, size_max: in
 
 
 def _recover_segment(
-    disk: Disk, folder: str, index: Index, number: int, known: SegmentState | None
+    disk: Disk, folder: str, index: Index, number: int, known: SegmentState | None, *, newest: bool
 ) -> OpenSegment | None:
     """Bring one segment's records into the index; the segment, open, or None if its records cannot be told."""
     name = segment_name(folder, number)
@@ -84,8 +85,10 @@ def _recover_segment(
     if size < frontier:
         index.cut(number, size)
         frontier, sealed = size, True
-    end = frontier if size == frontier else _take_in(file, header, frontier, index, sealed, new=known is None)
-    return OpenSegment(header, file, frontier=end, end=end, sealed=sealed)
+    segment = OpenSegment(header, file, frontier=frontier, end=frontier, sealed=sealed)
+    if size != frontier:
+        _take_in(segment, index, was_whole=known is None and not newest)
+    return segment
 
 
 def _header(file: DiskFile, number: int) -> SegmentHeader | None:
@@ -106,35 +109,33 @@ def _set_aside(disk: Disk, name: str, file: DiskFile) -> None:
         disk.rename(name, name + ".damaged")
 
 
-def _take_in(file: DiskFile, header: SegmentHeader, start: int, index: Index, sealed: bool, *, new: bool) -> int:
-    """Index the intact records from `start` on and cut what follows the last; where the segment now ends."""
+def _take_in(segment: OpenSegment, index: Index, *, was_whole: bool) -> None:
+    """Index the intact records behind the frontier and cut what follows the last, so that the segment ends there.
+
+    `was_whole` says that the file was synced to its end once, so that what is damaged is rot.
+    """
+    file, header = segment.file, segment.header
     file.sync()  # A killed process may have left records in the kernel only; what is indexed must be durable.
-    end = start
     batch: list[Applied] = []
-    damaged: list[FoundRecord] = []
     rotten: list[FoundRecord] = []
-    for found in scan(file, header, start):
+    for found in scan(file, header, segment.frontier):
         if not found.intact:
-            damaged.append(found)
+            rotten.append(found)
             continue
-        end = found.end
-        if new:  # With more behind it, it was not torn: it was whole once.
-            rotten += damaged
-        damaged.clear()
+        segment.end = found.end
         with suppress(IntegrityError):
             batch.append((found.header, _place(header, found), value_of(found.header, found.payload)))
         if len(batch) == _BATCH_RECORDS:
-            index.commit(batch, [SegmentState(header.number, header.secret, end, sealed)])
+            index.commit(batch, [segment.state(segment.end)])
             batch.clear()
-    if file.size() != end:
-        # The padding of the last record may be cut short, so this can lengthen the file as well.
-        file.truncate(end)
+    if file.size() != segment.end:
+        file.truncate(segment.end)  # longer, where only the last record's padding was lost
         file.sync()
-    index.commit(batch, [SegmentState(header.number, header.secret, end, sealed)])
-    for found in rotten:
+    index.commit(batch, [segment.state(segment.end)])
+    segment.frontier = segment.end
+    for found in rotten if was_whole else ():
         if found.header.kind is RecordKind.BLOCK:
             index.rotten(BlockId(found.header.id), _place(header, found))
-    return end
 
 
 def _place(header: SegmentHeader, found: FoundRecord) -> Place:

@@ -99,6 +99,7 @@ class SimFile:
         self._inode = inode
 
     def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
+        self._disk.check_power()
         data = b"".join(buffers)
         growth = max(0, offset + len(data) - len(self._inode.seen))
         missing = growth - self._disk.space()[0]
@@ -126,6 +127,7 @@ class SimFile:
         self._inode.unsynced.clear()
 
     def truncate(self, size: int) -> None:
+        self._disk.check_power()
         self._inode.change(_Truncate(size))
         self._disk.step()
 
@@ -263,6 +265,7 @@ class SimDisk:
         return self._vfs.connect(name, durable=durable)
 
     def _change_entry(self, name: str, inode: _Inode | None) -> None:
+        self.check_power()
         _apply_entry(self._files, name, inode)
         self._unsynced.setdefault(name.rpartition("/")[0], []).append((name, inode))
         self.step()

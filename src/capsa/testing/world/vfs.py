@@ -1,8 +1,9 @@
 """SQLite over the files of a simulated disk, so that a database too loses what it did not sync.
 
 Locks are granted to whoever asks: in the simulated world a lane's job runs to its end before another begins, so
-no two connections are ever in a transaction at once. For want of shared memory the journal is a rollback journal,
-truncated at commit, which with `synchronous=FULL` is durable without syncing the folder.
+no two connections are ever in a transaction at once. For want of shared memory the journal is a rollback journal.
+A durable database truncates it at commit, which with `synchronous=FULL` survives without syncing the folder. Others
+delete it: if power fails before the folder is synced it comes back, and takes the last transaction with it.
 """
 
 # ruff: noqa: N802 (these names are SQLite's)
@@ -101,7 +102,7 @@ class SimVfs(apsw.VFS):
         """A connection to a database on the disk."""
         connection = apsw.Connection(name, vfs=self._name)
         connection.pragma("temp_store", "memory")
-        connection.pragma("journal_mode", "truncate")
+        connection.pragma("journal_mode", "truncate" if durable else "delete")
         connection.pragma("synchronous", "full" if durable else "normal")
         return connection
 
