@@ -7,6 +7,7 @@ it has just appended, and recovery what it finds, so both end at the same index.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final, TypeAlias
@@ -79,9 +80,20 @@ class Index(Queries):
         if version > VERSION:
             raise HomeError("This store's index was written by a newer capsa.", "Update capsa on this machine.")
         if version == 0:
-            with connection:
+            with self._transaction():
                 connection.execute(_SCHEMA)
                 connection.pragma("user_version", VERSION)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:  # SQLite itself rolls back where the disk is full or fails
+                self._db.execute("ROLLBACK")
+            raise
 
     def segments(self) -> list[SegmentState]:
         """All segments that are known, by number."""
@@ -90,7 +102,7 @@ class Index(Queries):
 
     def commit(self, records: Sequence[Applied], segments: Sequence[SegmentState]) -> None:
         """In one transaction: apply records that are durable, and move the frontiers behind them."""
-        with self._db:
+        with self._transaction():
             self.apply(records)
             self._db.executemany(
                 "INSERT OR REPLACE INTO segments VALUES (?, ?, ?, ?)",
@@ -165,7 +177,7 @@ class Index(Queries):
 
     def quarantine(self, blocks: Sequence[BlockId]) -> None:
         """Move blocks that are here into the table of rot."""
-        with self._db:
+        with self._transaction():
             for block in blocks:
                 self._db.execute(
                     "INSERT OR IGNORE INTO rot SELECT id, segment, offset FROM blocks WHERE id = ?", (block,)
@@ -174,7 +186,7 @@ class Index(Queries):
 
     def rotten(self, block: BlockId, place: Place) -> None:
         """Note that the bytes at `place` are not the block they were; a good copy elsewhere stays in service."""
-        with self._db:
+        with self._transaction():
             self._db.execute(
                 "DELETE FROM blocks WHERE id = ? AND segment = ? AND offset = ?", (block, place.segment, place.offset)
             )
@@ -186,7 +198,7 @@ class Index(Queries):
     def cut(self, segment: int, size: int) -> None:
         """A segment turned out to end at `size` bytes (0: it is gone): drop what lay behind."""
         behind = "segment = ?1 AND offset + length > ?2"
-        with self._db:
+        with self._transaction():
             self._db.execute(
                 f"INSERT OR IGNORE INTO rot SELECT id, segment, offset FROM blocks WHERE {behind}", (segment, size)
             )

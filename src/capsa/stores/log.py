@@ -47,7 +47,7 @@ def segment_numbers(disk: Disk, folder: str) -> list[int]:
     return [int(match[1]) for name in disk.names(folder) if (match := _NAME.fullmatch(name))]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class OpenSegment:
     """A segment that this process appends to: committed up to `frontier`, written up to `end` (bytes)."""
 
