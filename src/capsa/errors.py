@@ -114,6 +114,13 @@ class HomeError(CapsaError):
     kind = "home"
 
 
+class HomeInUseError(HomeError):
+    """Another process holds the home."""
+
+    kind = "home_in_use"
+    retryable = True
+
+
 class ProtocolError(CapsaError):
     """The *other side* broke the protocol; its session ends."""
 

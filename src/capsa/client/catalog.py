@@ -95,7 +95,7 @@ class Snapshot:
         if block not in self._pages:
             while len(self._pages) >= PAGES_CACHED_MAX:
                 del self._pages[next(iter(self._pages))]
-            self._pages[block] = bytes(await self._link.fetch_checked(block))
+            self._pages[block] = bytes(await self._link.fetch(block))
         return self._pages[block]
 
     async def look_up(self, key: str) -> KeyView:

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from capsa.core.commands import Fetch
-from capsa.core.ids import BlockId, Buffer, block_id
+from capsa.core.ids import BlockId, Buffer
 from capsa.core.messages import Message
-from capsa.errors import IntegrityError, LostConnectionError, ProtocolError, UnreachableError
+from capsa.errors import LostConnectionError, ProtocolError, UnreachableError
 from capsa.net.rpc import Reply
 from capsa.net.session import Session
 
@@ -41,18 +41,9 @@ class HomeLink:
             raise ProtocolError("The home's node answered with something else.", "Restart the node with this capsa.")
         return body
 
-    async def fetch(self, block: BlockId, *, suspect: bool = False) -> memoryview:
-        """A block's bytes, from wherever the node finds them. See `fetch_checked`."""
-        return (await self._call(Fetch(block, suspect), ())).payload
-
-    async def fetch_checked(self, block: BlockId) -> memoryview:
-        """As `fetch`, but the bytes match the id: where the local copy has rotted, the node replaces it."""
-        data = await self.fetch(block)
-        if block_id(data) != block:
-            data = await self.fetch(block, suspect=True)
-            if block_id(data) != block:
-                raise IntegrityError("The home's node gave wrong bytes for a block.", "Run the command again.")
-        return data
+    async def fetch(self, block: BlockId) -> memoryview:
+        """A block's bytes, from wherever the node finds them; it has checked them against the id."""
+        return (await self._call(Fetch(block), ())).payload
 
     def close(self) -> None:
         """End the session."""

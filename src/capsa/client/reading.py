@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -44,8 +44,8 @@ class Reader:
         self._shape = shape
 
     async def open(self, cap: Cap) -> Root:
-        """The root page of a file; `NotFoundError`, `UnreachableError`, or `IntegrityError` if the cap's key is wrong."""
-        block = await self._link.fetch_checked(cap.root)
+        """A file's root page; `NotFoundError`, `UnreachableError`, or `IntegrityError` if the cap's key is wrong."""
+        block = await self._link.fetch(cap.root)
         return parse_root(unseal(cap.key, Label.SEAL_PAGE, block), self._shape)
 
     async def read(
@@ -117,12 +117,7 @@ class Reader:
         async def take_first() -> None:
             entry, offset, task = window.popleft()
             low, high = max(start - offset, 0), min(stop - offset, entry.length)
-            block = await task
-            try:
-                await self._workers.run(Lane.SEAL, sink.take, entry, block, low, high)
-            except IntegrityError:  # rotten at home: the node checks, and fetches it from elsewhere
-                block = await self._link.fetch(entry.id, suspect=True)
-                await self._workers.run(Lane.SEAL, sink.take, entry, block, low, high)
+            await self._workers.run(Lane.SEAL, sink.take, entry, await task, low, high)
             progress(high - low)
 
         async with aclosing(self._chunks(root, start, stop)) as chunks:
@@ -133,12 +128,12 @@ class Reader:
         while window:
             await take_first()
 
-    async def _chunks(self, root: Root, start: int, stop: int) -> AsyncIterator[tuple[Entry, int]]:
+    async def _chunks(self, root: Root, start: int, stop: int) -> AsyncGenerator[tuple[Entry, int], None]:
         """The chunks that overlap a range, in order, and where each begins."""
         walk = TreeWalk(root, start=start, stop=stop, shape=self._shape)
         while (wanted := walk.next()) is not None:
             if isinstance(wanted, WantedPage):
-                block = await self._link.fetch_checked(wanted.entry.id)
+                block = await self._link.fetch(wanted.entry.id)
                 walk.feed(unseal(wanted.entry.key, Label.SEAL_PAGE, block))
             else:
                 yield wanted.entry, wanted.offset

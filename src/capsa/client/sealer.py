@@ -38,7 +38,7 @@ class SealedFile:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Manner:
-    """How a file is sealed and named: `name` is the last part of its key, `now_ns` dates streams."""
+    """How a file is sealed and named: `name` is the last part of its key, `now_ns` dates a stream."""
 
     secret: bytes
     name: str

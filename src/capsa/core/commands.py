@@ -23,7 +23,10 @@ class Greet(Message, frozen=True, array_like=True):
 
 
 class Greeted(Message, frozen=True, array_like=True):
-    """The home: its network, owner, node, the network's default number of copies, and whether it is admitted."""
+    """The home: its network, owner, node, the network's default number of copies, and whether it is admitted.
+
+    `members` counts known nodes, this one too; `settled` says that all of them are connected or were tried in vain.
+    """
 
     code = 101
     network: Id
@@ -32,6 +35,8 @@ class Greeted(Message, frozen=True, array_like=True):
     copies: Count
     admitted: bool
     members: Count
+    settled: bool
+    refusal: Text = ""
 
 
 class Keep(Message, frozen=True, array_like=True):
@@ -115,11 +120,10 @@ class CopiesTold(Message, frozen=True, array_like=True):
 
 
 class Fetch(Message, frozen=True, array_like=True):
-    """One block, from here or from whoever has it. `suspect`: what came last time did not open; check and refetch."""
+    """One block, from here or from whoever has it, checked against its id. The reply is `Got`."""
 
     code = 113
     id: Id
-    suspect: bool = False
 
 
 class TakeHeadLock(Message, frozen=True, array_like=True):

@@ -8,13 +8,16 @@ from typing import Any
 from capsa.core import commands as c
 from capsa.core.claims import ClaimPart, ReleaseNote, ids_digest
 from capsa.core.heads import Head
-from capsa.core.ids import BlockId, ClaimId
-from capsa.core.messages import Got, Have, Held, Message
+from capsa.core.ids import BlockId, ClaimId, NodeId
+from capsa.core.messages import Got, Have, Held, Message, Sync
 from capsa.core.proofs import SAMPLE_SIZE, proof, sample_offset
 from capsa.errors import CapsaError, NotFoundError, RefusedError, UnknownKindError
 from capsa.net.session import Session
+from capsa.node.admission import Admissions
 from capsa.node.fetching import Fetcher
+from capsa.node.gossip import Gossiper
 from capsa.node.headlock import HeadLock
+from capsa.node.links import Links
 from capsa.node.membership import Members
 from capsa.node.replication import NONCE_SIZE, Replicator
 from capsa.node.serving import Answer, cut
@@ -38,6 +41,9 @@ class Control:
         store: BlockStore,
         state: State,
         members: Members,
+        links: Links,
+        gossiper: Gossiper,
+        admissions: Admissions,
         fetcher: Fetcher,
         replicator: Replicator,
         workers: Workers,
@@ -50,6 +56,9 @@ class Control:
         self._store = store
         self._state = state
         self._members = members
+        self._links = links
+        self._gossiper = gossiper
+        self._admissions = admissions
         self._fetcher = fetcher
         self._replicator = replicator
         self._workers = workers
@@ -93,7 +102,15 @@ class Control:
         roster = self._members.roster
         admitted = roster.is_member(self._config.owner)
         facts = (self._config.network, self._config.owner, self._config.node)
-        return c.Greeted(*facts, roster.founding.copies, admitted, 1 + len(self._members.others())), ()
+        refusal = self._admissions.refusal
+        return c.Greeted(
+            *facts,
+            copies=roster.founding.copies,
+            admitted=admitted,
+            members=1 + len(self._members.others()),
+            settled=admitted and self._gossiper.settled(),
+            refusal=refusal.message if refusal and not admitted else "",
+        ), ()
 
     # --- putting
 
@@ -147,7 +164,7 @@ class Control:
     # --- reading
 
     async def _fetch(self, session: Session, message: c.Fetch, payload: memoryview) -> Answer:
-        return Got(), (await self._fetcher.fetch(BlockId(message.id), suspect=message.suspect),)
+        return Got(), (await self._fetcher.fetch(BlockId(message.id)),)
 
     async def _heads(self, session: Session, message: c.Heads, payload: memoryview) -> Answer:
         return c.HeadsTold(tuple(self._members.heads_of(self._config.owner))), ()
@@ -157,16 +174,16 @@ class Control:
         here = set(blocks) - set(await self._store.missing(blocks))
         lines = [c.NodeHolds(self._config.node, tuple(i for i, block in enumerate(blocks) if block in here))]
         nonce = self._entropy.take(NONCE_SIZE)
-        for node in self._members.connected():
+        for node in self._links.connected():
             lines.append(c.NodeHolds(node, await self._held_by(node, blocks, here, nonce)))
         return c.HoldersTold(tuple(line for line in lines if line.indexes)), ()
 
     async def _held_by(
-        self, node: bytes, blocks: tuple[BlockId, ...], here: set[BlockId], nonce: bytes
+        self, node: NodeId, blocks: tuple[BlockId, ...], here: set[BlockId], nonce: bytes
     ) -> tuple[int, ...]:
         """Which blocks a node proves to hold; its word alone counts for those that we cannot check ourselves."""
         try:
-            session = await self._members.session(node)
+            session = await self._links.session(node)
             reply = await session.call(Have(blocks, nonce), timeout=self._config.timing.ask)
         except CapsaError:
             return ()
@@ -178,7 +195,7 @@ class Control:
                 held.append(index)
         return tuple(held)
 
-    async def _expected(self, node: bytes, block: BlockId, nonce: bytes) -> bytes:
+    async def _expected(self, node: NodeId, block: BlockId, nonce: bytes) -> bytes:
         sample, length = await self._store.sample(block, sample_offset(nonce, block), SAMPLE_SIZE)
         return proof(nonce, node, block, sample, length)
 
@@ -200,11 +217,11 @@ class Control:
         head = self._parse_head(message.head)
         if head.owner != self._config.owner or head.device != self._config.node:
             raise RefusedError("This home publishes its own heads only.")
-        await self._members.keep_head(message.head)
+        await self._members.learn(heads=(message.head,))
         await self._workers.run(Lane.DISK, self._state.close_puts, message.closes)
         if message.complete:
             await self._workers.run(Lane.DISK, self._state.set_value, _COMPLETE, head.digest)
-        return c.HeadPublished(await self._members.spread_heads((message.head,))), ()
+        return c.HeadPublished(await self._gossiper.spread(Sync(heads=(message.head,)))), ()
 
     def _parse_head(self, signed: bytes) -> Head:
         return Head.parse(signed, self._config.network)
@@ -229,7 +246,7 @@ class Control:
             suspect=states.count("suspect"),
             gone=states.count("gone"),
             underreplicated=await self._workers.run(Lane.DISK, self._state.short_count),
-            reachable=self._members.reachable(),
+            reachable=self._gossiper.reachable(),
             listening=tuple(self._listening()),
             damaged=await self._damaged(),
             serving=self._config.serving,

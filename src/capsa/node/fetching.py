@@ -10,41 +10,47 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from capsa.core.ids import BlockId, Buffer, NodeId, block_id
+from capsa.core.ids import CLAIM_ID_SIZE, BlockId, Buffer, ClaimId, NodeId, block_id
 from capsa.core.messages import Find, Found, Get, Got
 from capsa.errors import CapsaError, IntegrityError, NotFoundError, UnreachableError
+from capsa.node.links import Links
 from capsa.node.membership import Members
+from capsa.node.placement import Placement
 from capsa.node.settings import Timing
 from capsa.stores.base import BlockStore
 
+_NO_CLAIM = ClaimId(bytes(CLAIM_ID_SIZE))
 _log = logging.getLogger(__name__)
 
 
 class Fetcher:
     """Finds blocks. Every byte that comes from a peer is checked against the block's id."""
 
-    def __init__(self, store: BlockStore, members: Members, timing: Timing) -> None:
+    def __init__(self, store: BlockStore, members: Members, links: Links, placement: Placement, timing: Timing) -> None:
         self._store = store
         self._members = members
+        self._links = links
+        self._placement = placement
         self._timing = timing
 
-    async def fetch(self, block: BlockId, *, suspect: bool = False) -> Buffer:
+    async def fetch(self, block: BlockId) -> Buffer:
         """The block's bytes, from this store if it has them.
 
-        With `suspect`, what this store has is checked first. Raises `NotFoundError` when everybody was asked
+        A copy here that has rotted is replaced. Raises `NotFoundError` when everybody was asked
         and nobody has it, `UnreachableError` when somebody who may have it could not be asked.
         """
         try:
-            found = await self._store.get(block)
-            if not suspect or block_id(found) == block:
-                return found
-        except (NotFoundError, IntegrityError):
-            pass
-        return await self.fetch_remote(block)
+            return await self._store.get(block)
+        except NotFoundError:
+            return await self.fetch_remote(block)
+        except IntegrityError:
+            found = await self.fetch_remote(block)
+            await self._store.put(_NO_CLAIM, [(block, found)])  # the part that claims it is still here
+            return found
 
     async def fetch_remote(self, block: BlockId) -> Buffer:
         """The block's bytes from another node; raises as `fetch`."""
-        nodes = self._members.readers(block)
+        nodes = self._placement.readers(block)
         asked: set[NodeId] = set()
         for node in nodes:
             asked.add(node)
@@ -55,7 +61,7 @@ class Fetcher:
             found = await self._get(node, block)
             if found is not None:
                 return found
-        silent = self._members.silent()
+        silent = len(set(self._members.others()) - set(self._links.connected()))
         if silent:
             raise UnreachableError(
                 f"A block is on none of the nodes that answer; {silent} of the network's nodes could not be asked.",
@@ -66,7 +72,7 @@ class Fetcher:
     async def _get(self, node: NodeId, block: BlockId) -> Buffer | None:
         """The block from one node; None if it has no right bytes to give."""
         try:
-            session = await self._members.session(node)
+            session = await self._links.session(node)
             reply = await session.call(Get(block), timeout=self._timing.transfer)
         except NotFoundError:
             return None
@@ -76,7 +82,7 @@ class Fetcher:
         if isinstance(reply.body, Got) and block_id(reply.payload) == block:
             return reply.payload
         _log.warning("node %s gave wrong bytes for a block: dropped", node.hex()[:8])
-        self._members.distrust(node)
+        self._links.distrust(node)
         session.close()
         return None
 
@@ -86,7 +92,7 @@ class Fetcher:
 
         async def ask(node: NodeId) -> None:
             try:
-                session = await self._members.session(node)
+                session = await self._links.session(node)
                 reply = await session.call(Find((block,)), timeout=self._timing.ask)
             except CapsaError:
                 return

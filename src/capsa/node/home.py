@@ -26,7 +26,7 @@ import msgspec
 from capsa.core.encoding import decode, encode
 from capsa.core.ids import NetworkId, NodeId, OwnerId, format_id, from_base32, parse_id, to_base32
 from capsa.core.keys import ENTROPY_SIZE, DeviceKey, OwnerKeys
-from capsa.errors import FormatError, HomeError, LockedError, RefusedError
+from capsa.errors import FormatError, HomeError, HomeInUseError, LockedError, RefusedError
 
 FORMAT = 1
 _FILE_SIZE_MAX = 1024 * 1024
@@ -147,7 +147,9 @@ class Home:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise HomeError(f"The home {self.root} is in use by another process.", "Wait for it to end.") from None
+                raise HomeInUseError(
+                    f"The home {self.root} is in use by another process.", "Wait for it to end."
+                ) from None
             yield
         finally:
             os.close(descriptor)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from capsa.core.claims import ClaimPart, ReleaseNote, check_receipt
 from capsa.core.ids import BlockId, Buffer, ClaimId, NodeId
@@ -18,7 +18,9 @@ from capsa.core.messages import LIST_MAX, PAYLOAD_SIZE_MAX, Claim, Claimed, Put,
 from capsa.errors import CapsaError, NotFoundError, ProtocolError
 from capsa.net.session import Session
 from capsa.node.fetching import Fetcher
+from capsa.node.links import Links
 from capsa.node.membership import Members
+from capsa.node.placement import Placement
 from capsa.node.settings import NodeConfig
 from capsa.node.state import ShortClaim, State
 from capsa.seams import Entropy, Lane, Workers
@@ -28,7 +30,8 @@ _log = logging.getLogger(__name__)
 NONCE_SIZE = 16
 
 
-class _Piece(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Piece:
     """One block of a part, and its place there."""
 
     index: int
@@ -47,6 +50,8 @@ class Replicator:
         store: BlockStore,
         state: State,
         members: Members,
+        links: Links,
+        placement: Placement,
         fetcher: Fetcher,
         workers: Workers,
         entropy: Entropy,
@@ -55,6 +60,8 @@ class Replicator:
         self._store = store
         self._state = state
         self._members = members
+        self._links = links
+        self._placement = placement
         self._fetcher = fetcher
         self._workers = workers
         self._entropy = entropy
@@ -83,7 +90,7 @@ class Replicator:
         """Send blocks to their picks, pending under `claim`. Failures are left to `settle`."""
         loads: defaultdict[NodeId, list[tuple[BlockId, Buffer]]] = defaultdict(list)
         for block, data in blocks:
-            for node in self._members.picks(block, copies, self._config.node):
+            for node in self._placement.picks(block, copies, self._config.node):
                 loads[node].append((block, data))
         async with asyncio.TaskGroup() as group:
             for node, load in loads.items():
@@ -91,7 +98,7 @@ class Replicator:
 
     async def _send_quietly(self, node: NodeId, claim: ClaimId, load: Sequence[tuple[BlockId, Buffer]]) -> None:
         try:
-            await self._send(await self._members.session(node), claim, load)
+            await self._send(await self._links.session(node), claim, load)
         except CapsaError as error:
             _log.info("blocks did not reach node %s: %s", node.hex()[:8], error.message)
 
@@ -141,7 +148,7 @@ class Replicator:
         for index, (block, size, item) in enumerate(part.blocks):
             if len(holders[index]) >= item.copies:
                 continue
-            picks = self._members.picks(block, item.copies, part.home, avoid=failed)
+            picks = self._placement.picks(block, item.copies, part.home, avoid=failed)
             for node in picks:
                 if node not in holders[index]:
                     asks[node].append(_Piece(index, block, size, item.claim))
@@ -157,7 +164,7 @@ class Replicator:
     ) -> None:
         """Get one node's receipt for its blocks, sending it what it lacks; a node that fails is not asked again."""
         try:
-            session = await self._members.session(node)
+            session = await self._links.session(node)
             missing = await self._claim(session, part, pieces, holders)
             if not missing:
                 return
@@ -218,7 +225,7 @@ class Replicator:
             for digest in await self._workers.run(Lane.DISK, self._state.short_parts):
                 if digest not in self._settling:
                     await self._resettle(digest)
-            for node in self._members.connected():
+            for node in self._links.connected():
                 await self._hand_releases(node)
 
     async def _resettle(self, digest: bytes) -> None:
@@ -231,7 +238,7 @@ class Replicator:
     async def _hand_releases(self, node: NodeId) -> None:
         for digest, signed in await self._workers.run(Lane.DISK, self._state.queued_releases, node):
             try:
-                session = await self._members.session(node)
+                session = await self._links.session(node)
                 await session.call(Release(signed), timeout=self._config.timing.ask)
             except CapsaError as error:
                 _log.info("node %s did not take a release: %s", node.hex()[:8], error.message)

@@ -34,6 +34,7 @@ from capsa.core.proofs import SAMPLE_SIZE, proof, sample_offset
 from capsa.errors import NotMemberError, ProtocolError, RefusedError, UnknownKindError
 from capsa.net.session import Session
 from capsa.node.admission import Admissions
+from capsa.node.gossip import Gossiper
 from capsa.node.membership import Members
 from capsa.node.settings import NodeConfig
 from capsa.stores.base import BlockStore
@@ -46,12 +47,20 @@ class Serving:
     """Answers members. `guests` is the store under the bound of what is kept for others."""
 
     def __init__(
-        self, config: NodeConfig, *, store: BlockStore, guests: BlockStore, members: Members, admissions: Admissions
+        self,
+        config: NodeConfig,
+        *,
+        store: BlockStore,
+        guests: BlockStore,
+        members: Members,
+        gossiper: Gossiper,
+        admissions: Admissions,
     ) -> None:
         self._config = config
         self._store = store
         self._guests = guests
         self._members = members
+        self._gossiper = gossiper
         self._admissions = admissions
         self._handlers: dict[type[Message], _Handler] = {
             Ping: self._ping,
@@ -74,14 +83,14 @@ class Serving:
             raise UnknownKindError("This node does not serve that kind of message.")
         if not session.peer.admitted and handler != self._admit:
             raise NotMemberError("This session is for admission only.", "Ask to be admitted first.")
-        self._members.heard(session.peer.node)
+        self._gossiper.heard(session)
         return await handler(session, message, payload)
 
     async def _ping(self, session: Session, message: Ping, payload: memoryview) -> Answer:
         return Pong(), ()
 
     async def _sync(self, session: Session, message: Sync, payload: memoryview) -> Answer:
-        return await self._members.answer(message), ()
+        return await self._gossiper.answer(session, message), ()
 
     async def _admit(self, session: Session, message: Admit, payload: memoryview) -> Answer:
         return await self._admissions.admit(session.peer, message), ()

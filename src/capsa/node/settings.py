@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from capsa.core.ids import NetworkId, NodeId, OwnerId
 from capsa.core.keys import DeviceKey
+from capsa.stores.log import SEGMENT_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Timing:
     """For one small request."""
     hedge: float = 2.0
     """Before a holder that stays silent is joined by the next."""
+    announce: float = 60.0
+    """Between looks at whether this node's record is still true."""
     pending: float = 7 * 24 * 3600.0
     """After which a put that was never finished is released."""
 
@@ -41,13 +44,16 @@ class NodeConfig:
     owner: OwnerId
     name: str = ""
     listen: tuple[str, ...] = ()
-    advertise: tuple[str, ...] = ()
-    peers: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ("127.0.0.1",)
+    """What to tell others where an address to listen on names all interfaces."""
+    bootstrap: tuple[str, ...] = ()
+    """Addresses of members: those given now, and those that the home was made with."""
     capacity: int = 0
     zone: str = ""
     serving: bool = True
     control: str | None = None
     papers: tuple[bytes, ...] = ()
+    segment_size: int = SEGMENT_SIZE
     timing: Timing = field(default_factory=Timing)
 
     @property

@@ -1,0 +1,206 @@
+"""Start-up: the one place of the command line that names disks, transports, clocks and threads."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from capsa.client.catalog import Owner
+from capsa.client.files import Files
+from capsa.client.link import HomeLink
+from capsa.client.reading import Reader
+from capsa.core.commands import COMMAND_MESSAGES, Greet, Greeted
+from capsa.core.keys import OwnerKeys
+from capsa.errors import HomeInUseError, UnreachableError, leading
+from capsa.net.local import connect
+from capsa.net.session import Session
+from capsa.net.transports.tcp import TcpTransport
+from capsa.net.transports.unix import UnixTransport
+from capsa.node.app import Node, Ready
+from capsa.node.home import Home
+from capsa.node.runtime import SystemClock, SystemEntropy, ThreadWorkers
+from capsa.node.settings import NodeConfig
+from capsa.stores.disk import SystemDisk
+
+_START_SECONDS = 30.0
+_LOCK_SECONDS = 10.0
+_RETRY_SECONDS = 0.05
+_ADMISSION_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What `up` was told, or remembers."""
+
+    listen: tuple[str, ...]
+    peers: tuple[str, ...]
+    capacity: int
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class HomeContext:
+    """What a command works with: the home, the line to its node, and what that node said of itself."""
+
+    home: Home
+    link: HomeLink
+    facts: Greeted
+    workers: ThreadWorkers
+    clock: SystemClock = field(default_factory=SystemClock)
+    entropy: SystemEntropy = field(default_factory=SystemEntropy)
+
+    def owner_keys(self) -> OwnerKeys:
+        """The owner's keys; `LockedError` if they cannot be opened."""
+        return self.home.owner_keys()
+
+    def owner(self) -> Owner:
+        """Whose catalog this home writes."""
+        return Owner(self.owner_keys(), self.home.network, self.home.node, self.facts.copies)
+
+    def files(self) -> Files:
+        """Puts, and the catalog."""
+        return Files(self.link, self.owner(), workers=self.workers, clock=self.clock, entropy=self.entropy)
+
+    def reader(self) -> Reader:
+        """Gets; needs no keys but a cap's."""
+        return Reader(self.link, workers=self.workers)
+
+
+@asynccontextmanager
+async def at_home(root: Path, *, settle: float = 0.0) -> AsyncIterator[HomeContext]:
+    """Connect to the home's node; without a running one, become a node that does not listen for as long.
+
+    `settle` is how many seconds such a node may take to be admitted and to meet a member. Raises `HomeError`.
+    """
+    home = Home.open(root)
+    workers = ThreadWorkers()
+    unix = UnixTransport()
+    try:
+        async with asyncio.TaskGroup() as group:
+            own: asyncio.Task[None] | None = None
+            try:
+                first = await connect(unix, home.socket, COMMAND_MESSAGES)
+            except UnreachableError:
+                own = group.create_task(_serve_commands(home, workers))
+                first = await _connect_patiently(unix, home)
+            link = HomeLink(_reconnecting(unix, home, first))
+            try:
+                facts = await _facts(link, settle if own else 0.0)
+                yield HomeContext(home, link, facts, workers)
+            finally:
+                link.close()
+                if own is not None:
+                    own.cancel()
+    except BaseExceptionGroup as errors:
+        raise leading(errors) from None
+    finally:
+        workers.close()
+
+
+def _reconnecting(unix: UnixTransport, home: Home, first: Session) -> Callable[[], Awaitable[Session]]:
+    waiting = [first]
+
+    async def reconnect() -> Session:
+        return waiting.pop() if waiting else await connect(unix, home.socket, COMMAND_MESSAGES)
+
+    return reconnect
+
+
+async def _connect_patiently(unix: UnixTransport, home: Home) -> Session:
+    """Until our own node serves, or the one that holds the home's lock does."""
+    async with asyncio.timeout(_START_SECONDS):
+        while True:
+            with suppress(UnreachableError):
+                return await connect(unix, home.socket, COMMAND_MESSAGES)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _facts(link: HomeLink, settle: float) -> Greeted:
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + settle
+    facts = await link.ask(Greet(), Greeted)
+    while loop.time() < give_up and not facts.settled:
+        await asyncio.sleep(_ADMISSION_POLL_SECONDS)
+        facts = await link.ask(Greet(), Greeted)
+    return facts
+
+
+async def _serve_commands(home: Home, workers: ThreadWorkers) -> None:
+    try:
+        with home.locked():
+            await _node(home, workers, UpOptions((), (), 0, ""), serving=False).run()
+    except HomeInUseError:
+        return  # somebody else has just become the home's node: its socket will answer
+
+
+async def run_node(root: Path, options: UpOptions, ready: Callable[[Ready], None]) -> None:
+    """`up`: run the home's node until SIGTERM or SIGINT. Waits for a command that holds the home."""
+    home = Home.open(root)
+    workers = ThreadWorkers()
+    try:
+        async with _locked(home):
+            running = asyncio.ensure_future(_node(home, workers, options, serving=True).run(ready))
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+            with suppress(asyncio.CancelledError):
+                await running
+    finally:
+        workers.close()
+
+
+@asynccontextmanager
+async def _locked(home: Home) -> AsyncIterator[None]:
+    """The home's lock, waiting a while for a command that runs without a node."""
+    give_up = asyncio.get_running_loop().time() + _LOCK_SECONDS
+    while True:
+        try:
+            with home.locked():
+                yield
+                return
+        except HomeInUseError:
+            if asyncio.get_running_loop().time() >= give_up:
+                raise
+        await asyncio.sleep(_RETRY_SECONDS)
+
+
+def _node(home: Home, workers: ThreadWorkers, options: UpOptions, *, serving: bool) -> Node:
+    papers = home.papers()
+    config = NodeConfig(
+        network=home.network,
+        secret=home.secret(),
+        device=home.device(),
+        owner=home.owner,
+        name=home.name,
+        listen=options.listen,
+        hosts=own_hosts(),
+        bootstrap=tuple(dict.fromkeys((*options.peers, *papers.addresses))),
+        capacity=options.capacity,
+        zone=options.zone,
+        serving=serving,
+        control=home.socket,
+        papers=papers.statements,
+    )
+    transports = {transport.scheme: transport for transport in (TcpTransport(), UnixTransport())}
+    return Node(
+        config,
+        disk=SystemDisk(home.root),
+        transports=transports,
+        clock=SystemClock(),
+        entropy=SystemEntropy(),
+        workers=workers,
+    )
+
+
+def own_hosts() -> tuple[str, ...]:
+    """This machine's address towards the outside, or loopback where there is none. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1 (RFC 5737): connecting a datagram socket only picks a route
+        except OSError:
+            return ("127.0.0.1",)
+        return (probe.getsockname()[0],)

@@ -1,0 +1,86 @@
+"""Coming in: admitting those who bring a grant, and asking to be admitted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from capsa.core.ids import NodeId
+from capsa.core.joining import judge_joiner
+from capsa.core.messages import Admit, Admitted
+from capsa.core.signing import decode_signed, encode_signed
+from capsa.core.statements import admit
+from capsa.errors import CapsaError, NotMemberError, ProtocolError, RefusedError
+from capsa.net.identity import Peer
+from capsa.net.pool import Pool
+from capsa.node.membership import Members
+from capsa.node.settings import NodeConfig
+from capsa.seams import Clock
+
+_log = logging.getLogger(__name__)
+
+
+class Admissions:
+    """Both sides of an admission."""
+
+    def __init__(self, config: NodeConfig, *, members: Members, clock: Clock) -> None:
+        self._config = config
+        self._members = members
+        self._clock = clock
+        self._one_at_a_time = asyncio.Lock()
+        self.refusal: CapsaError | None = None
+        """Why a member would not admit this node, when last asked."""
+
+    async def admit(self, peer: Peer, message: Admit) -> Admitted:
+        """Countersign a joiner's grant and tell it all statements; a repeat finds the first admission again."""
+        async with self._one_at_a_time:  # the second user of an invite must see the first
+            statements = [decode_signed(blob) for blob in message.statements]
+            now = int(self._clock.now())
+            roster = self._members.roster
+            request = judge_joiner(roster, statements, now, admitter=self._config.node)
+            if request.node != peer.node:
+                raise NotMemberError("A joiner asks for another device than its own.")
+            signed = list(message.statements)
+            if not request.admitted:
+                admission = admit(
+                    self._config.device,
+                    self._config.network,
+                    join_digest=request.join_digest,
+                    owner=request.owner,
+                    admitted=now,
+                )
+                signed.append(encode_signed(admission))
+            await self._members.learn(statements=signed)
+            known = [encode_signed(statement) for statement in self._members.roster.proof(NodeId(request.node))]
+            return Admitted(tuple(known))
+
+    async def seek(self, pool: Pool, admitted: Callable[[], Awaitable[None]]) -> None:
+        """Ask the members whose addresses we have until one admits us; then call `admitted`."""
+        pause = self._config.timing.dial_retry
+        while not self._members.admitted:
+            for address in self._config.bootstrap:
+                if await self._ask(pool, address):
+                    break
+            else:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, self._config.timing.dial_retry_max)
+        await admitted()
+
+    async def _ask(self, pool: Pool, address: str) -> bool:
+        try:
+            session = await pool.dial(address)
+            try:
+                ask = Admit(tuple(self._members.joiner_papers()))
+                reply = await session.call(ask, timeout=self._config.timing.ask)
+                if not isinstance(reply.body, Admitted):
+                    raise ProtocolError("A member answered a request for admission with something else.")
+                await self._members.learn(statements=reply.body.statements)
+            finally:
+                session.close()  # it serves admission only: the next one proves membership
+        except RefusedError as error:
+            self.refusal = error
+            _log.warning("not admitted by %s: %s", address, error.message)
+        except CapsaError as error:
+            _log.info("nobody of the network answers at %s: %s", address, error.message)
+        return self._members.admitted

@@ -1,0 +1,236 @@
+"""The composition root: a node, put together from its parts.
+
+The simulated world runs this very class; it replaces only disk, transports, clock, entropy and workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from capsa.core.commands import COMMAND_MESSAGES
+from capsa.core.ids import NodeId
+from capsa.core.messages import Hello, Message
+from capsa.errors import leading
+from capsa.net.base import Listener, Transport
+from capsa.net.local import Control as ControlDoor
+from capsa.net.pool import VERSION, Pool
+from capsa.net.rpc import Answer
+from capsa.net.session import Session
+from capsa.node.admission import Admissions
+from capsa.node.control import Control
+from capsa.node.fetching import Fetcher
+from capsa.node.gossip import Gossiper
+from capsa.node.identity import Identity
+from capsa.node.links import Links
+from capsa.node.membership import Members
+from capsa.node.placement import Placement
+from capsa.node.refill import Refiller
+from capsa.node.replication import Replicator
+from capsa.node.serving import Serving
+from capsa.node.settings import NodeConfig
+from capsa.node.state import State
+from capsa.seams import Clock, Entropy, Lane, Workers
+from capsa.stores.disk import Disk
+from capsa.stores.quota import QuotaStore, SpaceGuard
+from capsa.stores.segments import SegmentStore
+from capsa.stores.verify import VerifyingStore
+
+_FREE_ROUNDING = 1024**3
+_WILDCARDS = {"0.0.0.0", "::"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A node that is up: its id, and the addresses that it listens on, ports resolved."""
+
+    node: NodeId
+    listen: tuple[str, ...]
+
+
+class Node:
+    """One running home. `run` until cancelled."""
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        *,
+        disk: Disk,
+        transports: Mapping[str, Transport],
+        clock: Clock,
+        entropy: Entropy,
+        workers: Workers,
+    ) -> None:
+        self._config = config
+        self._disk = disk
+        self._transports = transports
+        self._clock = clock
+        self._entropy = entropy
+        self._workers = workers
+        self._listeners: list[Listener] = []
+        self._boot = entropy.take(16)
+
+    async def run(self, ready: Callable[[Ready], None] = lambda ready: None) -> None:
+        """Serve until cancelled; `ready` is called once everything listens.
+
+        Raises `HomeError` if the home was written by a newer capsa, `RefusedError` if an address is taken.
+        """
+        config, workers = self._config, self._workers
+        state = await workers.run(Lane.DISK, lambda: State(self._disk.database("state.db", durable=True)))
+        segments = SegmentStore(
+            self._disk,
+            workers=workers,
+            clock=self._clock,
+            entropy=self._entropy,
+            segment_size=config.segment_size,
+        )
+        store = SpaceGuard(VerifyingStore(segments, workers=workers), disk=self._disk, workers=workers)
+        guests = QuotaStore(store, own=config.owner, capacity=config.capacity)
+        try:
+            await guests.open()
+            members = Members(config, state=state, workers=workers)
+            await members.open()
+            await self._run(state, segments, store, guests, members, ready)
+        except BaseExceptionGroup as errors:
+            raise leading(errors) from None
+        finally:
+            await guests.close()
+            await workers.run(Lane.DISK, state.close)
+
+    async def _run(
+        self,
+        state: State,
+        segments: SegmentStore,
+        store: SpaceGuard,
+        guests: QuotaStore,
+        members: Members,
+        ready: Callable[[Ready], None],
+    ) -> None:
+        config, workers, clock, entropy = self._config, self._workers, self._clock, self._entropy
+        admissions = Admissions(config, members=members, clock=clock)
+
+        async def handle(session: Session, message: Message, payload: memoryview) -> Answer:
+            return await serving.handle(session, message, payload)
+
+        def opened(session: Session) -> None:
+            gossiper.opened(session)
+            replicator.wake()
+
+        def closed(session: Session) -> None:
+            gossiper.closed(session)
+
+        async def count_damaged() -> int:
+            return len(await segments.damaged())
+
+        pool = Pool(
+            self._transports,
+            Identity(config, members, clock),
+            handle,
+            entropy=entropy,
+            greet=self._greet,
+            on_open=opened,
+            on_close=closed,
+            keep=lambda node: not config.listen,
+        )
+        links = Links(pool, members)
+        placement = Placement(members, links)
+        fetcher = Fetcher(store, members, links, placement, config.timing)
+        gossiper = Gossiper(
+            config,
+            pool=pool,
+            members=members,
+            links=links,
+            state=state,
+            workers=workers,
+            clock=clock,
+            entropy=entropy,
+        )
+        serving = Serving(config, store=store, guests=guests, members=members, gossiper=gossiper, admissions=admissions)
+        replicator = Replicator(
+            config,
+            store=store,
+            state=state,
+            members=members,
+            links=links,
+            placement=placement,
+            fetcher=fetcher,
+            workers=workers,
+            entropy=entropy,
+        )
+        refiller = Refiller(
+            config,
+            store=store,
+            guests=guests,
+            state=state,
+            members=members,
+            links=links,
+            placement=placement,
+            fetcher=fetcher,
+            workers=workers,
+        )
+        control = Control(
+            config,
+            store=store,
+            state=state,
+            members=members,
+            links=links,
+            gossiper=gossiper,
+            admissions=admissions,
+            fetcher=fetcher,
+            replicator=replicator,
+            workers=workers,
+            clock=clock,
+            entropy=entropy,
+            listening=lambda: [listener.address for listener in self._listeners],
+            damaged=count_damaged,
+        )
+        door = ControlDoor(control.handle, COMMAND_MESSAGES, on_close=control.closed)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(guests.run())
+            group.create_task(pool.run())
+            group.create_task(door.run())
+            for address in config.listen:
+                self._listeners.append(await pool.listen(address))
+            if config.control is not None:
+                transport = self._transports[urlsplit(config.control).scheme]
+                await door.listen(transport, config.control)
+
+            async def announce() -> None:
+                await self._announce(gossiper, store, guests)
+
+            group.create_task(admissions.seek(pool, announce))
+            group.create_task(gossiper.run())
+            group.create_task(replicator.run())
+            if config.serving:
+                group.create_task(refiller.run())
+            ready(Ready(config.node, tuple(listener.address for listener in self._listeners)))
+
+    def _greet(self, session: Session) -> Hello:
+        return Hello(VERSION, self._clock.now(), self._boot, observed=session.remote)
+
+    async def _announce(self, gossiper: Gossiper, store: SpaceGuard, guests: QuotaStore) -> None:
+        """Say where this node listens and what room it has: now, and whenever that has changed."""
+        said: tuple[Sequence[str], int, bool] | None = None
+        while True:
+            await store.look()
+            free = max(0, min(self._config.capacity - guests.used, store.free))
+            full = store.full or free * 20 < self._config.capacity
+            facts = (self._advertised(), free - free % _FREE_ROUNDING, full)
+            if facts != said:
+                said = facts
+                await gossiper.announce(*facts)
+            await asyncio.sleep(self._config.timing.announce)
+
+    def _advertised(self) -> tuple[str, ...]:
+        """The addresses that others are told: where we listen on all interfaces, each host we were given."""
+        told: list[str] = []
+        for listener in self._listeners:
+            url = urlsplit(listener.address)
+            if url.hostname in _WILDCARDS:
+                told += [f"{url.scheme}://{host}:{url.port}" for host in self._config.hosts]
+            else:
+                told.append(listener.address)
+        return tuple(told)

@@ -1,0 +1,234 @@
+"""Talking about the network: peer lists exchanged with whoever is connected, news passed on, silence noticed.
+
+A node that is given one address learns all members from whoever answers there, and they it (docs/protocol.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from capsa.core.gossip import Learned
+from capsa.core.ids import NodeId
+from capsa.core.messages import Ping, Sync
+from capsa.core.signing import encode_signed
+from capsa.core.statements import NodeRecord, record
+from capsa.errors import CapsaError
+from capsa.net.pool import Pool
+from capsa.net.session import Session
+from capsa.node.links import Links
+from capsa.node.membership import Members
+from capsa.node.settings import NodeConfig
+from capsa.node.state import State
+from capsa.seams import Clock, Entropy, Lane, Workers
+
+_log = logging.getLogger(__name__)
+_EXCHANGE_ROUNDS = 4
+_INCARNATION = "incarnation"
+
+
+class Gossiper:
+    """Keeps this node and its peers of one mind about the network."""
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        *,
+        pool: Pool,
+        members: Members,
+        links: Links,
+        state: State,
+        workers: Workers,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        self._config = config
+        self._pool = pool
+        self._members = members
+        self._links = links
+        self._state = state
+        self._workers = workers
+        self._clock = clock
+        self._entropy = entropy
+        self._news: asyncio.Queue[tuple[Sync, NodeId | None]] = asyncio.Queue()
+        self._opened: asyncio.Queue[Session] = asyncio.Queue()
+        self._retry_at: dict[str, tuple[float, float]] = {}
+        self._was_dialled = False
+        self._tried: set[NodeId] = set()
+        self._bootstrapped = not config.bootstrap
+
+    # --- told by the pool and by requests
+
+    def opened(self, session: Session) -> None:
+        """A session opened: lists are exchanged with it."""
+        if session.peer.admitted:
+            self._was_dialled = self._was_dialled or not session.dialled
+            self.heard(session)
+            self._opened.put_nowait(session)
+
+    def closed(self, session: Session) -> None:
+        """A session ended."""
+        if session.peer.node not in self._pool.sessions:
+            self._members.table.lost(session.peer.node, self._now())
+
+    def heard(self, session: Session) -> None:
+        """Something came from a peer."""
+        if self._members.roster.owner_of(session.peer.node) is not None:
+            self._members.table.heard(session.peer.node, self._now())
+
+    async def answer(self, session: Session, sync: Sync) -> Sync:
+        """A peer's list: take it in, pass on what is news, tell what the peer lacks."""
+        self._pass_on(await self._members.absorb(sync), session.peer.node)
+        return self._members.answer(sync)
+
+    def settled(self) -> bool:
+        """Whether every known node is connected, or was tried in vain."""
+        if not self._bootstrapped and not self._pool.sessions:
+            return False
+        return all(node in self._pool.sessions or node in self._tried for node in self._members.others())
+
+    def reachable(self) -> str:
+        """Whether others can dial this node: yes, no, or unknown until one has."""
+        if not self._config.listen:
+            return "no"
+        return "yes" if self._was_dialled else "unknown"
+
+    # --- what this node says
+
+    async def announce(self, addresses: Sequence[str], free: int, full: bool) -> None:
+        """Sign and spread this node's record; does nothing for a node that does not serve or is not admitted."""
+        if not self._config.serving or not self._members.admitted:
+            return
+        floor = int(self._clock.now())
+        incarnation = await self._workers.run(Lane.DISK, self._state.next_number, _INCARNATION, floor)
+        values = NodeRecord(
+            owner=self._config.owner,
+            addresses=tuple(addresses)[:16],
+            capacity=self._config.capacity,
+            free=free,
+            zone=self._config.zone,
+            full=full,
+            incarnation=incarnation,
+            name=self._config.name,
+        )
+        signed = encode_signed(record(self._config.device, self._config.network, values))
+        self._pass_on(await self._members.learn(records=(signed,)), None)
+
+    async def spread(self, news: Sync) -> int:
+        """Tell all connected members now; how many have it."""
+        told = await self._tell(news, self._links.connected())
+        return sum(told)
+
+    # --- tasks
+
+    async def run(self) -> None:
+        """Ping, exchange, pass on and dial until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch(group))
+            group.create_task(self._exchange_with_new(group))
+            group.create_task(self._exchange_with_random())
+            group.create_task(self._pass_on_news())
+            group.create_task(self._dial_bootstrap(group))
+
+    async def _watch(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            step = self._members.table.tick(self._now())
+            for event in step.events:
+                _log.info("node %s is %s", event.node.hex()[:8], event.state)
+            if self._members.admitted:
+                for node in step.pings:
+                    group.create_task(self._ping(node))
+            await asyncio.sleep(self._config.timing.tick)
+
+    async def _ping(self, node: NodeId) -> None:
+        try:
+            session = await self._links.session(node)
+            await session.call(Ping(), timeout=self._config.timing.ask)
+            self.heard(session)
+        except CapsaError as error:
+            _log.debug("node %s does not answer: %s", node.hex()[:8], error.message)
+        finally:
+            self._tried.add(node)
+
+    async def _exchange_with_new(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            group.create_task(self._exchange(await self._opened.get()))
+
+    async def _exchange_with_random(self) -> None:
+        while True:
+            await asyncio.sleep(self._config.timing.sync)
+            connected = self._links.connected()
+            if connected and self._members.admitted:
+                choice = int.from_bytes(self._entropy.take(4), "big") % len(connected)
+                await self._exchange(self._pool.sessions[connected[choice]])
+
+    async def _exchange(self, session: Session) -> None:
+        """Until neither has what the other lacks, or a few rounds: large sets go on next time."""
+        try:
+            say = self._members.offer()
+            for _ in range(_EXCHANGE_ROUNDS):
+                reply = await session.call(say, timeout=self._config.timing.ask)
+                if not isinstance(reply.body, Sync):
+                    return
+                self.heard(session)
+                self._pass_on(await self._members.absorb(reply.body), session.peer.node)
+                say = self._members.answer(reply.body)
+                if not (say.statements or say.records or say.heads):
+                    return
+        except CapsaError as error:
+            _log.info("no lists exchanged with %s: %s", session.remote, error.message)
+
+    def _pass_on(self, learned: Learned, source: NodeId | None) -> None:
+        if learned:
+            news = Sync(
+                statements=tuple(encode_signed(signed) for signed in learned.statements),
+                records=tuple(entry.signed for entry in learned.records),
+                heads=tuple(head.signed for head in learned.heads),
+            )
+            self._news.put_nowait((news, source))
+
+    async def _pass_on_news(self) -> None:
+        while True:
+            news, source = await self._news.get()
+            await self._tell(news, [node for node in self._links.connected() if node != source])
+
+    async def _tell(self, news: Sync, nodes: Sequence[NodeId]) -> list[bool]:
+        async def tell(node: NodeId) -> bool:
+            try:
+                session = await self._links.session(node)
+                reply = await session.call(news, timeout=self._config.timing.ask)
+                if isinstance(reply.body, Sync):
+                    await self._members.absorb(reply.body)
+                return True
+            except CapsaError as error:
+                _log.info("news did not reach node %s: %s", node.hex()[:8], error.message)
+                return False
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(tell(node)) for node in nodes]
+        return [task.result() for task in tasks]
+
+    async def _dial_bootstrap(self, group: asyncio.TaskGroup) -> None:
+        """Dial the addresses we were given, for as long as nobody is connected; members' own are pinged anyway."""
+        timing = self._config.timing
+        while True:
+            if self._members.admitted and not self._pool.sessions:
+                for address in self._config.bootstrap:
+                    due, pause = self._retry_at.get(address, (0.0, timing.dial_retry))
+                    if self._now() >= due:
+                        self._retry_at[address] = (self._now() + pause, min(2 * pause, timing.dial_retry_max))
+                        group.create_task(self._dial(address))
+            await asyncio.sleep(timing.tick)
+
+    async def _dial(self, address: str) -> None:
+        try:
+            await self._pool.dial(address)
+            self._retry_at.pop(address, None)
+        except CapsaError as error:
+            _log.info("nobody of the network answers at %s: %s", address, error.message)
+        finally:
+            self._bootstrapped = True
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()

@@ -1,0 +1,123 @@
+"""Refilling: a node that opened empty takes back, from the others, what it should hold.
+
+It asks each member for the claim parts there, and fetches the blocks of which it is the home or a pick. A node
+that is new to the network takes its share in the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from capsa.core.claims import ClaimPart
+from capsa.core.ids import BlockId, ClaimId, NodeId
+from capsa.core.messages import LIST_MAX, GetPart, Inventory, Parts
+from capsa.errors import CapsaError, NoSpaceError, NotFoundError, ProtocolError
+from capsa.net.session import Session
+from capsa.node.fetching import Fetcher
+from capsa.node.links import Links
+from capsa.node.membership import Members
+from capsa.node.placement import Placement
+from capsa.node.settings import NodeConfig
+from capsa.node.state import State
+from capsa.seams import Lane, Workers
+from capsa.stores.base import BlockStore
+
+_log = logging.getLogger(__name__)
+_UNDER_WAY = "refilling"
+_AT_ONCE = 4
+
+
+class Refiller:
+    """Brings an empty store back to what it should hold, however often it is interrupted."""
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        *,
+        store: BlockStore,
+        guests: BlockStore,
+        state: State,
+        members: Members,
+        links: Links,
+        placement: Placement,
+        fetcher: Fetcher,
+        workers: Workers,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._guests = guests
+        self._state = state
+        self._members = members
+        self._links = links
+        self._placement = placement
+        self._fetcher = fetcher
+        self._workers = workers
+
+    async def run(self) -> None:
+        """Refill if the store opened empty, or an earlier refill was cut short; then return."""
+        under_way = await self._workers.run(Lane.DISK, self._state.value, _UNDER_WAY)
+        if not under_way and (await self._store.stats()).blocks:
+            return
+        await self._workers.run(Lane.DISK, self._state.set_value, _UNDER_WAY, b"yes")
+        asked: set[NodeId] = set()
+        while not asked or not asked >= set(self._links.reachable() & set(self._members.others())):
+            for node in self._links.connected():
+                if node not in asked and await self._take_from(node):
+                    asked.add(node)
+            await asyncio.sleep(self._config.timing.dial_retry)
+        await self._workers.run(Lane.DISK, self._state.set_value, _UNDER_WAY, b"")
+
+    async def _take_from(self, node: NodeId) -> bool:
+        """All parts that a member has and we lack, with their blocks; whether it answered to the end."""
+        try:
+            session = await self._links.session(node)
+            known = set(await self._store.parts())
+            after = b""
+            while True:
+                reply = await session.call(Inventory(after), timeout=self._config.timing.ask)
+                if not isinstance(reply.body, Parts):
+                    raise ProtocolError("A node answered a question for its claims with something else.")
+                for digest in reply.body.digests:
+                    if digest not in known:
+                        await self._take_part(session, digest)
+                if len(reply.body.digests) < LIST_MAX:
+                    return True
+                after = reply.body.digests[-1]
+        except CapsaError as error:
+            _log.info("node %s could not be asked for its claims: %s", node.hex()[:8], error.message)
+            return isinstance(error, NoSpaceError)
+
+    async def _take_part(self, session: Session, digest: bytes) -> None:
+        reply = await session.call(GetPart(digest), timeout=self._config.timing.ask)
+        part = ClaimPart.parse(reply.payload, self._config.network)
+        if part.digest != digest or not self._members.roster.is_member(part.owner):
+            raise ProtocolError("A node gave another claim part than it was asked for.")
+        mine = part.home == self._config.node
+        store = self._store if mine else self._guests
+        wanted = [
+            (block, item.claim)
+            for block, _, item in part.blocks
+            if mine or self._placement.should_hold(self._config.node, block, item.copies, part.home)
+        ]
+        if not wanted:
+            return
+        missing = set(await self._store.missing([block for block, _ in wanted]))
+        slots = asyncio.Semaphore(_AT_ONCE)
+
+        async def take(block: BlockId, claim: ClaimId) -> None:
+            async with slots:
+                try:
+                    await store.put(claim, [(block, await self._fetcher.fetch_remote(block))])
+                except NotFoundError:
+                    _log.info("a block that this node should hold is nowhere to be found")
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for block, claim in wanted:
+                    if block in missing:
+                        missing.discard(block)
+                        group.create_task(take(block, claim))
+        except ExceptionGroup as errors:
+            raise next((error for error in errors.exceptions if isinstance(error, CapsaError)), errors) from None
+        await store.claim(part)
