@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from capsa.core.messages import BODY_SIZE_MAX, PAYLOAD_SIZE_MAX, Message
+from capsa.core.messages import BODY_SIZE_MAX, PAYLOAD_SIZE_MAX, Failure, Message
 from capsa.errors import ProtocolError, UnknownKindError
 
 ENVELOPE_SIZE: Final = 16
@@ -58,14 +58,14 @@ def parse_envelope(message: memoryview) -> Envelope:
 
 
 class Codec:
-    """Encodes messages, and decodes those of the given kinds."""
+    """Encodes messages, and decodes those of the given kinds, and failures."""
 
     def __init__(self, messages: Sequence[type[Message]]) -> None:
         self._encoder = msgspec.msgpack.Encoder()
         self._decoders: dict[int, msgspec.msgpack.Decoder[Any]] = {
-            message.code: msgspec.msgpack.Decoder(message) for message in messages
+            message.code: msgspec.msgpack.Decoder(message) for message in (Failure, *messages)
         }
-        assert len(self._decoders) == len(messages), "two messages share a code"
+        assert len(self._decoders) == len({Failure, *messages}), "two messages share a code"
 
     def encode(self, kind: Type, request: int, body: Message, payload_size: int) -> bytearray:
         """The envelope and body; `payload_size` bytes are to follow."""

@@ -78,7 +78,7 @@ class Pool:
         self._authenticator = authenticator
         self._handler = handler
         self._entropy = entropy
-        self._codec = Codec(messages)
+        self._codec = Codec((Hello, *messages))
         self._static_private = entropy.take(32)
         boot = entropy.take(16)
         self._greet = greet or (lambda session: Hello(VERSION, 0.0, boot, observed=session.remote))
