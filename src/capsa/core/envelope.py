@@ -62,10 +62,11 @@ class Codec:
 
     def __init__(self, messages: Sequence[type[Message]]) -> None:
         self._encoder = msgspec.msgpack.Encoder()
+        kinds: tuple[type[Message], ...] = (Failure, *messages)
         self._decoders: dict[int, msgspec.msgpack.Decoder[Any]] = {
-            message.code: msgspec.msgpack.Decoder(message) for message in (Failure, *messages)
+            kind.code: msgspec.msgpack.Decoder(kind) for kind in kinds
         }
-        assert len(self._decoders) == len({Failure, *messages}), "two messages share a code"
+        assert len(self._decoders) == len(set(kinds)), "two messages share a code"
 
     def encode(self, kind: Type, request: int, body: Message, payload_size: int) -> bytearray:
         """The envelope and body; `payload_size` bytes are to follow."""
