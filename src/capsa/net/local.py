@@ -32,11 +32,12 @@ class Control:
         self._on_close = on_close
         self._tasks: asyncio.TaskGroup | None = None
         self._running = asyncio.Event()
+        self._listeners: list[Listener] = []
         self.sessions: list[Session] = []
         """The open ones, oldest first."""
 
     async def run(self) -> None:
-        """Own all sessions, until cancelled; then they end."""
+        """Own all sessions, until cancelled; then the doors close and the sessions end."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -45,11 +46,15 @@ class Control:
         finally:
             self._tasks = None
             self._running.clear()
+            for listener in self._listeners:
+                await listener.close()
 
     async def listen(self, transport: Transport, address: str) -> Listener:
-        """Open a door, once `run` runs; the caller closes it."""
+        """Open a door, once `run` runs, until that ends or the listener is closed."""
         await self._running.wait()
-        return await transport.listen(address, self._accept)
+        listener = await transport.listen(address, self._accept)
+        self._listeners.append(listener)
+        return listener
 
     def _accept(self) -> Channel:
         session = Session(PlainChannel, self._codec, self._handler)
