@@ -1,1 +1,83 @@
-"""The command line (docs/design.md, section 9)."""
+"""The command line (docs/design.md, section 9).
+
+`main` reads what was typed, runs one command, and turns whatever happens into an exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Final
+
+from capsa import __version__
+from capsa.faces.cli.exits import Exit, as_capsa_error, exit_of
+from capsa.faces.cli.output import OutputClosedError, Screen
+from capsa.faces.cli.parser import VersionAsked, parse
+
+_MODULES: Final = {
+    **dict.fromkeys(("init", "join"), "making"),
+    **dict.fromkeys(("invite", "card"), "inviting"),
+    "up": "up",
+    "put": "putting",
+    "get": "getting",
+    **dict.fromkeys(("ls", "info", "peers", "status"), "looking"),
+    "demo": "demo",
+}
+"""Where a command's function lives. Modules are imported when their command runs: start-up stays fast."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    screen = Screen(json="--json" in words)
+    try:
+        code = _run(words, screen)
+        sys.stdout.flush()
+    except (OutputClosedError, BrokenPipeError):
+        _forget_stdout()
+        return Exit.FAILED
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort: a sentence, no traceback
+        return _failed(error, screen)
+    return code
+
+
+def _run(words: Sequence[str], screen: Screen) -> int:
+    try:
+        options = parse(words)
+    except VersionAsked:
+        screen.result(f"capsa {__version__}")
+        screen.document({"version": __version__})
+        return Exit.DONE
+    except SystemExit as ended:  # after --help
+        return Exit.DONE if ended.code in (0, None) else Exit.USAGE
+    screen.json, screen.quiet = options.json, options.quiet
+    return _command(options.command)(options, screen)
+
+
+def _command(name: str) -> Callable[[Namespace, Screen], int]:
+    function = getattr(import_module(f"capsa.faces.cli.{_MODULES[name]}"), name)
+    assert callable(function)
+    return function  # type: ignore[no-any-return]
+
+
+def _failed(error: BaseException, screen: Screen) -> int:
+    if os.environ.get("CAPSA_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    told = as_capsa_error(error)
+    try:
+        screen.fail(told)
+    except (OutputClosedError, OSError):
+        _forget_stdout()
+    return exit_of(told)
+
+
+def _forget_stdout() -> None:
+    """Python flushes stdout once more at exit, and would complain: let that go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

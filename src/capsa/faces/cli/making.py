@@ -1,0 +1,198 @@
+"""`init` and `join`: a new owner with a new home, in a new network or in an existing one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from capsa.core import statements
+from capsa.core.cards import INVITE_SIZE_MAX, parse_invite
+from capsa.core.commands import Greet, Greeted
+from capsa.core.ids import NetworkId, format_id
+from capsa.core.keys import ENTROPY_SIZE, DeviceKey, OwnerKeys
+from capsa.core.signing import encode_signed
+from capsa.errors import RefusedError, UsageError
+from capsa.faces.cli.exits import Exit
+from capsa.faces.cli.given import STDIN, read_text, whole_number
+from capsa.faces.cli.homes import home_root
+from capsa.faces.cli.output import Screen, is_terminal
+from capsa.faces.cli.parser import not_available
+from capsa.faces.cli.quantities import rfc3339
+from capsa.faces.cli.start import at_home
+from capsa.node.home import Home, NewHome, Papers
+from capsa.node.runtime import SystemClock, SystemEntropy
+
+_SECRET_SIZE: Final = 32
+_NONCE_SIZE: Final = 16
+_INVITE_TEXT_MAX: Final = 4 * INVITE_SIZE_MAX
+_ADMISSION_SECONDS: Final = 6.0
+_AFTER_REFUSAL_SECONDS: Final = 1.0
+"""Another member may still admit whom one has refused."""
+_POLL_SECONDS: Final = 0.05
+_WORDS_A_LINE: Final = 6
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Newcomer:
+    """A new owner, and the keys of a new home."""
+
+    entropy: bytes
+    device_seed: bytes
+    name: str
+    created: int
+
+    @classmethod
+    def make(cls, options: Namespace) -> _Newcomer:
+        name, entropy = statements.check_name(options.name), SystemEntropy()
+        return cls(entropy.take(ENTROPY_SIZE), entropy.take(_SECRET_SIZE), name, int(SystemClock().now()))
+
+    @property
+    def owner(self) -> OwnerKeys:
+        return OwnerKeys.from_entropy(self.entropy)
+
+    @property
+    def device(self) -> DeviceKey:
+        return DeviceKey(self.device_seed)
+
+    def certificate(self, network: NetworkId) -> bytes:
+        """The owner's word, signed, that the device is its own."""
+        signed = statements.certify(self.owner.signing, self.device, network, created=self.created, name=self.name)
+        return encode_signed(signed)
+
+    def settle(self, root: Path, network: NetworkId, secret: bytes, papers: Papers) -> Home:
+        """Lay out the home."""
+        return Home.create(root, NewHome(network, secret, self.entropy, self.device_seed, self.name, papers))
+
+    def phrase(self) -> str:
+        """The owner's entropy as 24 English words (BIP-39)."""
+        from mnemonic import Mnemonic
+
+        return Mnemonic("english").to_mnemonic(self.entropy)
+
+
+def init(options: Namespace, screen: Screen) -> int:
+    """A new owner and a new network."""
+    root = _empty_place(options)
+    copies = whole_number(options.copies, "--copies")
+    new, entropy = _Newcomer.make(options), SystemEntropy()
+    founding = statements.found(
+        new.owner.signing, nonce=entropy.take(_NONCE_SIZE), created=new.created, name=new.name, copies=copies
+    )
+    network = statements.network_id(founding)
+    papers = Papers((encode_signed(founding), new.certificate(network)), ())
+    home = new.settle(root, network, entropy.take(_SECRET_SIZE), papers)
+    _tell(home, new, screen)
+    screen.say("\nStart the node with 'capsa up'; then 'capsa invite' brings others in.")
+    return Exit.DONE
+
+
+def join(options: Namespace, screen: Screen) -> int:
+    """A new owner in the network of an invite."""
+    root = _empty_place(options)
+    invite = parse_invite(_invite_text(options, screen))
+    expires = invite.grant.expires
+    if expires and SystemClock().now() > expires:
+        raise RefusedError(f"This invite expired at {rfc3339(expires)}.", "Ask for a new one.")
+    new = _Newcomer.make(options)
+    joined = statements.join(invite.one_time, new.owner.signing, invite.network, created=new.created, name=new.name)
+    papers = Papers(
+        (
+            encode_signed(invite.card.founding_statement),
+            encode_signed(invite.grant_statement),
+            encode_signed(joined),
+            new.certificate(invite.network),
+        ),
+        tuple(dict.fromkeys(address for contact in invite.card.members for address in contact.addresses)),
+    )
+    before = set(root.iterdir()) if root.is_dir() else None
+    home = new.settle(root, invite.network, invite.card.secret, papers)
+    try:
+        admitted = asyncio.run(_seek_admission(root)) if papers.addresses else False
+    except RefusedError:
+        _remove_what_is_new(root, before)
+        raise
+    _tell(home, new, screen, admitted=admitted)
+    if admitted:
+        screen.say("\nYou are a member. Start the node with 'capsa up'.")
+    else:
+        screen.note("No member answers just now: joining completes by itself when 'capsa up' runs.")
+    return Exit.DONE
+
+
+async def _seek_admission(root: Path) -> bool:
+    """Run a node for a moment; whether a member admitted it. `RefusedError` if none will."""
+    loop = asyncio.get_running_loop()
+    async with at_home(root) as context:
+        give_up = loop.time() + _ADMISSION_SECONDS
+        refused = False
+        while True:
+            facts = await context.link.ask(Greet(), Greeted)
+            if facts.admitted:
+                return True
+            if facts.refusal and not refused:
+                refused, give_up = True, min(give_up, loop.time() + _AFTER_REFUSAL_SECONDS)
+            if loop.time() >= give_up:
+                break
+            await asyncio.sleep(_POLL_SECONDS)
+    if facts.refusal:
+        raise RefusedError(facts.refusal, "Ask for a new invite.")
+    return False
+
+
+def _empty_place(options: Namespace) -> Path:
+    """Where the home is to be made, once it is clear that keys are to have no passphrase and that none is there."""
+    passphrase = os.environ.get("CAPSA_PASSPHRASE")
+    if passphrase:
+        raise not_available("A passphrase, as CAPSA_PASSPHRASE gives one,")
+    if passphrase is None and not options.no_passphrase:
+        raise UsageError(
+            "Locking keys with a passphrase is not available in this version.",
+            "Give --no-passphrase to keep them unlocked in the home.",
+        )
+    root = home_root(options)
+    if (root / "home.json").exists():
+        raise RefusedError(f"There is already a home in {root}.", "Choose another folder with --home.")
+    return root
+
+
+def _invite_text(options: Namespace, screen: Screen) -> str:
+    """The invite, from wherever it was given."""
+    if options.invite not in (None, STDIN):
+        if options.invite_file:
+            raise UsageError("An invite was given twice.", "Give INVITE or --invite-file, not both.")
+        return str(options.invite)
+    source = options.invite_file or STDIN
+    if source == STDIN and is_terminal(sys.stdin):
+        screen.note("Paste the invite, then press Enter and Ctrl-D:")
+    return read_text(source, size_max=_INVITE_TEXT_MAX)
+
+
+def _remove_what_is_new(root: Path, before: set[Path] | None) -> None:
+    """Leave no home that can never become a member's: take away what was not there before (None: not even `root`)."""
+    if before is None:
+        shutil.rmtree(root)
+        return
+    for path in set(root.iterdir()) - before:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _tell(home: Home, new: _Newcomer, screen: Screen, **more: object) -> None:
+    phrase = new.phrase()
+    ids = {"owner": format_id(home.owner), "network": format_id(home.network), "node": format_id(home.node)}
+    screen.document({**ids, "phrase": phrase, **more})
+    screen.result(f"home     {home.root}")
+    for noun, identifier in ids.items():
+        screen.result(f"{noun:8} {identifier}")
+    screen.result("\nThese 24 words are the way back to your files. Write them down; show them to nobody:\n")
+    words = phrase.split()
+    for start in range(0, len(words), _WORDS_A_LINE):
+        screen.result("  " + " ".join(words[start : start + _WORDS_A_LINE]))

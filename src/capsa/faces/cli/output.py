@@ -1,0 +1,94 @@
+"""What a command says: JSON or text on stdout, one-sentence errors and notes on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Mapping
+from typing import Final, TextIO, TypeAlias
+
+from capsa.errors import CapsaError
+
+Json: TypeAlias = Mapping[str, object]
+
+_RED: Final = "\x1b[31m"
+_PLAIN: Final = "\x1b[0m"
+
+
+class OutputClosedError(Exception):
+    """Whoever read our stdout reads no more, as `head` does."""
+
+
+class Screen:
+    """Where a command speaks. With `json`, stdout holds nothing but JSON; with `quiet`, only results and errors."""
+
+    def __init__(self, *, json: bool = False, quiet: bool = False) -> None:
+        self.json = json
+        self.quiet = quiet
+
+    def document(self, value: Json) -> None:
+        """One JSON document on a line of its own, at once; nothing without `--json`."""
+        if self.json:
+            _write_line(json.dumps(value))
+
+    def result(self, text: str) -> None:
+        """A line that was asked for; nothing with `--json`."""
+        if not self.json:
+            _write_line(printable(text))
+
+    def say(self, text: str) -> None:
+        """A line on what was done; nothing with `--json` or `--quiet`."""
+        if not self.quiet:
+            self.result(text)
+
+    def note(self, text: str) -> None:
+        """A remark on stderr; nothing with `--quiet`."""
+        if not self.quiet:
+            print(printable(text), file=sys.stderr, flush=True)
+
+    def complain(self, error: CapsaError, about: str = "") -> None:
+        """What went wrong and what to do, on one line of stderr."""
+        print(f"{_label()}{printable(sentence(error, about))}", file=sys.stderr, flush=True)
+
+    def fail(self, error: CapsaError) -> None:
+        """The end of a command that failed: told on stderr, and with `--json` also as the last document."""
+        self.complain(error)
+        self.document({"error": describe(error)})
+
+
+def describe(error: CapsaError) -> Json:
+    """An error as `--json` tells it."""
+    return {"kind": error.kind, "message": error.message, "hint": error.hint, "retryable": error.retryable}
+
+
+def sentence(error: CapsaError, about: str = "") -> str:
+    """An error as people read it."""
+    return " ".join(part for part in (about, error.message, error.hint) if part)
+
+
+def printable(text: str) -> str:
+    """The text without what could move the cursor or does not encode; line breaks stay."""
+    return "".join(character if _is_safe(character) else f"\\x{ord(character):02x}" for character in text)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody watches this stream."""
+    return stream is not None and stream.isatty()
+
+
+def _is_safe(character: str) -> bool:
+    return character == "\n" or unicodedata.category(character) not in {"Cc", "Cs"}
+
+
+def _label() -> str:
+    colour = is_terminal(sys.stderr) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return f"{_RED}capsa:{_PLAIN} " if colour else "capsa: "
+
+
+def _write_line(line: str) -> None:
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        raise OutputClosedError from None
