@@ -116,4 +116,41 @@ async def test_a_rebuilt_index_is_the_same() -> None:
         await store.put(claim_id(51), blocks)
         await store.discard(ids_of(blocks[:1]), 2e9 * 2)
         await store.put(claim_id(52), blocks[:2])
+        await store.quarantine(ids_of(blocks[2:]))
+        await store.put(claim_id(50), blocks[2:])
     await check_the_index_is_a_rebuilt_one(disk)
+
+
+async def test_what_a_killed_process_left_unsynced_is_synced_before_it_counts() -> None:
+    blocks = make_blocks(3000, 4000)
+    written = sim_disk()
+    async with running(SegmentRig(written, InlineWorkers()).make()) as store:
+        await store.put(claim_id(1), blocks)
+    name = "store/segments/0000000001.segment"
+    for seed in range(20):
+        disk = sim_disk(seed)
+        disk.open(name, create=True).write(0, [written.content(name)])
+        disk.sync_folder("store/segments")
+        async with running(SegmentRig(disk, InlineWorkers()).make()) as store:
+            await store.put(claim_id(1), blocks)
+        async with running(SegmentRig(disk.crash(), InlineWorkers()).make()) as store:
+            assert [await store.get(block) for block, _ in blocks] == [data for _, data in blocks]
+
+
+async def test_a_torn_tail_is_cut_and_what_follows_damage_is_kept() -> None:
+    blocks = make_blocks(3000, 4000, 5000)
+    name = "store/segments/0000000001.segment"
+    disk = sim_disk()
+    async with running(SegmentRig(disk, InlineWorkers()).make()) as store:
+        await store.put(claim_id(1), blocks)
+    whole = disk.content(name)
+    disk.rot(name, 64 + 88 + 10)
+    disk.open(name).truncate(len(whole) - 1000)
+    remove_index(disk)
+    async with running(SegmentRig(disk, InlineWorkers()).make()) as store:
+        assert await store.missing(ids_of(blocks)) == [blocks[0][0], blocks[2][0]]
+        assert disk.content(name)[3200:] == whole[3200 : len(disk.content(name))]
+        assert len(disk.content(name)) == len(whole) - (88 + 5000)
+        await store.put(claim_id(1), blocks)
+    async with running(SegmentRig(disk.crash(), InlineWorkers()).make()) as store:
+        assert [await store.get(block) for block, _ in blocks] == [data for _, data in blocks]

@@ -282,6 +282,21 @@ async def check_discard(rig: StoreRig) -> None:
         assert await store.collectable(later) == []
 
 
+async def check_a_discard_beside_a_put_forgets_nothing_that_was_acknowledged(rig: StoreRig) -> None:
+    blocks = make_blocks(10)
+    later = START + PENDING_SECONDS
+    async with running(rig.make()) as store:
+        await store.put(claim_id(1), blocks)
+        rig.clock.time = later
+        put, discard = await asyncio.gather(
+            store.put(claim_id(2), blocks), store.discard(ids_of(blocks), later), return_exceptions=True
+        )
+        assert put is None
+        assert discard is None or isinstance(discard, RefusedError)
+        assert await store.get(blocks[0][0]) == blocks[0][1]
+        assert await store.collectable(later) == []
+
+
 async def check_quarantined_blocks_can_be_put_again(rig: StoreRig) -> None:
     blocks = make_blocks(10)
     async with running(rig.make()) as store:
@@ -367,6 +382,7 @@ STORE_CHECKS: Final[tuple[StoreCheck, ...]] = (
     check_any_claim_keeps_a_block,
     check_retention_outlives_a_release,
     check_discard,
+    check_a_discard_beside_a_put_forgets_nothing_that_was_acknowledged,
     check_quarantined_blocks_can_be_put_again,
     check_concurrent_calls,
     check_cancelled_puts_leave_nothing_wrong,
