@@ -23,7 +23,8 @@ _MODULES: Final = {
     "up": "up",
     "put": "putting",
     "get": "getting",
-    **dict.fromkeys(("ls", "info", "peers", "status"), "looking"),
+    **dict.fromkeys(("ls", "info"), "looking"),
+    **dict.fromkeys(("peers", "status"), "network"),
     "demo": "demo",
 }
 """Where a command's function lives. Modules are imported when their command runs: start-up stays fast."""
