@@ -193,6 +193,23 @@ async def test_a_peer_that_redials_is_not_locked_out_by_its_dead_session() -> No
         await ping(new)
 
 
+async def test_a_peer_that_dials_long_after_us_has_found_our_session_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = MemoryNetwork()
+    lower, higher = sorted("ab", key=lambda name: device(name).node)
+    a, b = make_pool(lower, network), make_pool(higher, network)
+    async with running(a, b):
+        await a.listen("memory:lower")
+        await b.listen("memory:higher")
+        old = await a.dial("memory:higher")
+        assert await b.dial("memory:lower") is b.sessions[device(lower).node]
+        assert a.sessions[device(higher).node] is old, "dials at the same time: the lower one's stands"
+        monkeypatch.setattr(pools, "SIMULTANEOUS_SECONDS", -1.0)
+        new = await b.dial("memory:lower")
+        assert new.dialled and b.sessions[device(lower).node] is new
+        assert not a.sessions[device(higher).node].dialled
+        await ping(new)
+
+
 class Doorman(SharedSecret):
     """Takes everybody for a joiner."""
 
