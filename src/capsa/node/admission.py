@@ -11,7 +11,7 @@ from capsa.core.joining import judge_joiner
 from capsa.core.messages import Admit, Admitted
 from capsa.core.signing import decode_signed, encode_signed
 from capsa.core.statements import admit
-from capsa.errors import CapsaError, NotMemberError, ProtocolError, RefusedError
+from capsa.errors import CapsaError, LostConnectionError, NotMemberError, ProtocolError, RefusedError
 from capsa.net.identity import Peer
 from capsa.net.pool import Pool
 from capsa.node.membership import Members
@@ -81,6 +81,10 @@ class Admissions:
         except RefusedError as error:
             self.refusal = error
             _log.warning("not admitted by %s: %s", address, error.message)
+        except LostConnectionError:
+            # Who is nobody to them is told nothing, not even why.
+            self.refusal = NotMemberError("A member would not talk to this node: the invite may be used up or expired.")
+            _log.warning("not admitted by %s: it ended the connection", address)
         except CapsaError as error:
             _log.info("nobody of the network answers at %s: %s", address, error.message)
         return self._members.admitted
