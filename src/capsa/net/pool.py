@@ -1,7 +1,7 @@
 """The pool: all sessions of a node, at most one a peer, opened on demand and used both ways.
 
-`capsa.core` has no part here: which peers to talk to is the caller's business. Which of two sessions with one peer
-stands is decided in `_stands`, and nowhere else.
+Which peers to talk to is the caller's business. Which of two sessions with one peer stands is decided in
+`Pool._stands`, and nowhere else.
 """
 
 from __future__ import annotations
