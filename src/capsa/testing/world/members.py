@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, TypeVar
 
 from capsa.client.catalog import Owner
@@ -95,10 +96,13 @@ class Desk:
     files: Files
     reader: Reader
 
+    def put_each(self, contents: Mapping[str, bytes]) -> AsyncIterator[Stored]:
+        """Put bytes under keys, yielding what became of each as soon as it is acknowledged."""
+        return self.files.put([Job(key, partial(Content, data), len(data)) for key, data in contents.items()])
+
     async def put(self, contents: Mapping[str, bytes]) -> list[Stored]:
         """Put bytes under keys; what became of each."""
-        jobs = [Job(key, lambda data=data: Content(data), len(data)) for key, data in contents.items()]  # type: ignore[misc]
-        return [stored async for stored in self.files.put(jobs)]
+        return [stored async for stored in self.put_each(contents)]
 
     async def get(self, cap: Cap) -> bytes:
         """The whole of a file."""
