@@ -42,6 +42,10 @@ class DiskFile(Protocol):
         """Make what was written survive power loss. After an error, what it covered may be lost for good."""
         ...
 
+    def forget(self, start: int, stop: int) -> None:
+        """Let the memory that caches these synced bytes go; they stay on the disk. A hint, which cannot fail."""
+        ...
+
     def truncate(self, size: int) -> None:
         """Cut the file to `size` bytes."""
         ...
@@ -127,6 +131,10 @@ class SystemFile:
             fcntl.fcntl(self._descriptor, fcntl.F_FULLFSYNC)  # fsync there stops at the drive's cache
         else:
             os.fdatasync(self._descriptor)
+
+    def forget(self, start: int, stop: int) -> None:
+        if sys.platform == "linux":
+            os.posix_fadvise(self._descriptor, start, stop - start, os.POSIX_FADV_DONTNEED)
 
     def truncate(self, size: int) -> None:
         os.ftruncate(self._descriptor, size)

@@ -33,6 +33,9 @@ from capsa.stores.index import SegmentState
 from capsa.stores.queries import Place
 
 SEGMENT_SIZE: Final = 256 * 1024 * 1024
+CACHED_TAIL_SIZE: Final = 64 * 1024 * 1024
+"""Bytes at the end of a segment that stay in the machine's memory once synced. What is kept for others is seldom read
+soon, and memory pages that are used over and over cost less than ever new ones (docs/performance.md)."""
 _NAME: Final = re.compile(r"(\d{10})\.segment")
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
@@ -56,6 +59,8 @@ class OpenSegment:
     frontier: int
     end: int
     sealed: bool = False
+    forgotten: int = 0
+    """Up to here the machine's memory no longer caches it."""
     fresh: bool = False
     """The index does not know it yet."""
 
@@ -175,6 +180,9 @@ class SegmentLog:
             segment.file.write(segment.end, buffers)
             segment.file.sync()
             segment.end = end
+            if (stop := end - CACHED_TAIL_SIZE) > segment.forgotten:
+                segment.file.forget(segment.forgotten, stop)
+                segment.forgotten = stop
 
     def _create(self) -> OpenSegment:
         header = SegmentHeader(self._next_number, self._entropy.take(SECRET_SIZE))

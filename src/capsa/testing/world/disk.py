@@ -126,6 +126,9 @@ class SimFile:
             change.apply(self._inode.platter)
         self._inode.unsynced.clear()
 
+    def forget(self, start: int, stop: int) -> None:
+        """There is no cache to speak of."""
+
     def truncate(self, size: int) -> None:
         self._disk.check_power()
         self._inode.change(_Truncate(size))
