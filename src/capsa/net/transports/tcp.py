@@ -74,10 +74,14 @@ class TcpTransport:
     async def dial(self, address: str, receiver: Receiver) -> Connection:
         host, port = parse_address(address)
         connect = functools.partial(StreamConnection, receiver, format_address, _prepare)
+        loop = asyncio.get_running_loop()
         try:
-            _, connection = await asyncio.get_running_loop().create_connection(
-                connect, host, port, happy_eyeballs_delay=_HAPPY_EYEBALLS_SECONDS
-            )
+            if isinstance(loop, asyncio.BaseEventLoop):
+                _, connection = await loop.create_connection(
+                    connect, host, port, happy_eyeballs_delay=_HAPPY_EYEBALLS_SECONDS
+                )
+            else:  # uvloop, which tries a name's addresses one after the other
+                _, connection = await loop.create_connection(connect, host, port)
         except (OSError, UnicodeError) as error:
             raise UnreachableError(f"Nobody answers at {address}: {error}.") from error
         return connection
