@@ -31,7 +31,7 @@ from capsa.node.runtime import SystemClock, SystemEntropy
 _SECRET_SIZE: Final = 32
 _NONCE_SIZE: Final = 16
 _INVITE_TEXT_MAX: Final = 4 * INVITE_SIZE_MAX
-_ADMISSION_SECONDS: Final = 6.0
+_ADMISSION_SECONDS: Final = 4.0
 _AFTER_REFUSAL_SECONDS: Final = 1.0
 """Another member may still admit whom one has refused."""
 _POLL_SECONDS: Final = 0.05

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from capsa.client.files import Job, Stored
-from capsa.client.sources import FileSource, Source, StreamSource
+from capsa.client.sources import FileSource, Source
 from capsa.core.caps import format_cap
 from capsa.core.names import check_key
 from capsa.core.statements import COPIES_MAX
@@ -24,6 +23,7 @@ from capsa.faces.cli.output import Screen, describe
 from capsa.faces.cli.progress import Progress
 from capsa.faces.cli.quantities import show_size
 from capsa.faces.cli.start import at_home
+from capsa.faces.cli.stdin import StdinSource
 
 SETTLE_SECONDS: Final = 5.0
 """How long a command that runs without a node looks for members first."""
@@ -80,7 +80,7 @@ class _Work:
 
     def _add(self, path: str, key: str) -> None:
         if path == STDIN:
-            self.jobs.append(Job(key, self._timed(key, lambda: StreamSource(sys.stdin.buffer)), repeatable=False))
+            self.jobs.append(Job(key, self._timed(key, StdinSource), repeatable=False))
         else:
             self.jobs.append(Job(key, self._timed(key, lambda: FileSource(Path(path))), size=_size_of(Path(path))))
 

@@ -14,9 +14,9 @@ from capsa.client.catalog import Owner
 from capsa.client.files import Files
 from capsa.client.link import HomeLink
 from capsa.client.reading import Reader
-from capsa.core.commands import COMMAND_MESSAGES, Greet, Greeted
+from capsa.core.commands import COMMAND_MESSAGES, Greet, Greeted, Status, StatusTold
 from capsa.core.keys import OwnerKeys
-from capsa.errors import HomeInUseError, UnreachableError, leading
+from capsa.errors import CapsaError, HomeInUseError, UnreachableError, leading
 from capsa.net.local import connect
 from capsa.net.session import Session
 from capsa.net.transports.tcp import TcpTransport
@@ -163,9 +163,24 @@ async def _locked(home: Home) -> AsyncIterator[None]:
                 yield
                 return
         except HomeInUseError:
-            if asyncio.get_running_loop().time() >= give_up:
+            if asyncio.get_running_loop().time() >= give_up or await _has_node(home):
                 raise
         await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _has_node(home: Home) -> bool:
+    """Whether the process that holds the home is a node of its own, rather than a command that will end."""
+    try:
+        session = await connect(UnixTransport(), home.socket, COMMAND_MESSAGES)
+    except UnreachableError:
+        return False
+    try:
+        reply = await session.call(Status(), timeout=_LOCK_SECONDS)
+        return isinstance(reply.body, StatusTold) and reply.body.serving
+    except CapsaError:
+        return False
+    finally:
+        session.close()
 
 
 def _node(home: Home, workers: ThreadWorkers, options: UpOptions, *, serving: bool) -> Node:
