@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from capsa.core.claims import ClaimPart, ReleaseNote, check_receipt
 from capsa.core.ids import BlockId, Buffer, ClaimId, NodeId
 from capsa.core.messages import LIST_MAX, PAYLOAD_SIZE_MAX, Claim, Claimed, Put, Release
-from capsa.errors import CapsaError, NotFoundError, ProtocolError
+from capsa.errors import CapsaError, NotFoundError, ProtocolError, leading
 from capsa.net.session import Session
 from capsa.node.fetching import Fetcher
 from capsa.node.links import Links
@@ -82,9 +82,12 @@ class Replicator:
         new: Sequence[tuple[BlockId, Buffer]],
     ) -> None:
         """Store blocks here, pending under `claim`, and send the new ones to their picks at the same time."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._store.put(claim, blocks))
-            group.create_task(self.spread(claim, copies, new))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._store.put(claim, blocks))
+                group.create_task(self.spread(claim, copies, new))
+        except ExceptionGroup as errors:
+            raise leading(errors) from None
 
     async def spread(self, claim: ClaimId, copies: int, blocks: Sequence[tuple[BlockId, Buffer]]) -> None:
         """Send blocks to their picks, pending under `claim`. Failures are left to `settle`."""
