@@ -91,7 +91,7 @@ async def machine_fails(world: World, step: int) -> bool:
 
 
 async def node_fails(world: World, step: int) -> bool:
-    """The node's disk fails at a step, and is back before the command's patience ends: the put goes through."""
+    """The node is gone at a step of its disk, and back before its command loses patience: the put goes through."""
     run = Run(world)
     await run.begin()
     home = run.circle.host("ann")
@@ -103,6 +103,7 @@ async def node_fails(world: World, step: int) -> bool:
         await asyncio.sleep(world.chance.uniform(0, 10))
         home.start()
         await command.ended()
+    home.disk.power_fails_at = None
     assert run.error is None
     assert len(run.acknowledged) == len(NEW)
     await run.finish()
@@ -122,6 +123,7 @@ async def holder_fails(world: World, step: int) -> bool:
     if failed:
         await asyncio.sleep(world.chance.uniform(0, 60))
         holder.start()
+    holder.disk.power_fails_at = None
     await run.finish()
     return failed
 
