@@ -41,7 +41,9 @@ class Members:
         self.founding = founding
         self._gossip = Gossip(founding, Roster.evaluate)
         self._table = Membership(config.node, Settings())
+        self._unsaved: list[Learned] = []
         self._orders: tuple[tuple[Candidate, ...], Orders] | None = None
+        self._owed: list[Learned] = []
 
     async def open(self) -> None:
         """Recall what was known before."""
@@ -159,13 +161,20 @@ class Members:
         return await self._keep(self._gossip.learn(statements=statements, records=records, heads=heads))
 
     def learn_soon(self, statements: Sequence[bytes]) -> None:
-        """Take in verified statements at once; they are made durable with the next exchange, or come again."""
-        self._note(self._gossip.learn(statements=statements))
+        """Take in verified statements at once; they are made durable with the next exchange.
+
+        A handshake cannot wait for the disk, and what it taught is in no later exchange: both sides have it by then.
+        """
+        learned = self._gossip.learn(statements=statements)
+        self._note(learned)
+        self._owed.append(learned)
 
     async def _keep(self, learned: Learned) -> Learned:
         self._note(learned)
-        if learned:
-            await self._workers.run(Lane.DISK, self._state.learnt, *as_rows(learned))
+        owed, self._owed = [*self._owed, learned], []
+        for one in owed:
+            if one:
+                await self._workers.run(Lane.DISK, self._state.learnt, *as_rows(one))
         return learned
 
     def _note(self, learned: Learned) -> None:
