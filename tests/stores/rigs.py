@@ -73,7 +73,7 @@ class WrappedRig:
 
     def make(self) -> BlockStore:
         guarded = SpaceGuard(self._inner.make(), disk=self.disk, workers=self.workers)
-        return QuotaStore(VerifyingStore(guarded, workers=self.workers), own=OwnerId(bytes(32)), capacity=2**30)
+        return QuotaStore(VerifyingStore(guarded), own=OwnerId(bytes(32)), capacity=2**30)
 
 
 def sim_disk(seed: int = 0) -> SimDisk:

@@ -27,7 +27,7 @@ def rig_on(disk: SimDisk) -> SegmentRig:
 
 
 def verified(disk: SimDisk) -> BlockStore:
-    return VerifyingStore(rig_on(disk).make(), workers=InlineWorkers())
+    return VerifyingStore(rig_on(disk).make())
 
 
 def segment(number: int) -> str:

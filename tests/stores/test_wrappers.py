@@ -34,7 +34,7 @@ async def test_a_wrong_block_is_named_and_nothing_of_its_put_is_kept(size: int) 
     inner = MemoryStore(clock=TestClock())
     good, other, (guilty, _) = make_blocks(size, size, size)
     with pytest.raises(IntegrityError, match=format_block_id(guilty)):
-        await VerifyingStore(inner, workers=InlineWorkers()).put(claim_id(1), [good, (guilty, other[1])])
+        await VerifyingStore(inner).put(claim_id(1), [good, (guilty, other[1])])
     assert await inner.missing(ids_of([good, other])) == ids_of([good, other])
 
 
@@ -42,7 +42,7 @@ async def test_a_wrong_block_is_named_and_nothing_of_its_put_is_kept(size: int) 
 async def test_a_block_that_went_bad_is_missing_from_then_on(size: int) -> None:
     blocks = make_blocks(size, size)
     inner = TamperingStore(ids_of(blocks[:1]))
-    store = VerifyingStore(inner, workers=InlineWorkers())
+    store = VerifyingStore(inner)
     await store.put(claim_id(1), blocks)
     with pytest.raises(IntegrityError, match=format_block_id(blocks[0][0])):
         await store.get(blocks[0][0])

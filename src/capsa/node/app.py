@@ -6,6 +6,7 @@ The simulated world runs this very class; it replaces only disk, transports, clo
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 from capsa.core.commands import COMMAND_MESSAGES
 from capsa.core.ids import NodeId
 from capsa.core.messages import Hello, Message
-from capsa.errors import leading
+from capsa.errors import CapsaError, leading
 from capsa.net.base import Listener, Transport
 from capsa.net.local import Control as ControlDoor
 from capsa.net.pool import VERSION, Pool
@@ -38,6 +39,7 @@ from capsa.stores.quota import QuotaStore, SpaceGuard
 from capsa.stores.segments import SegmentStore
 from capsa.stores.verify import VerifyingStore
 
+_log = logging.getLogger(__name__)
 _FREE_ROUNDING = 1024**3
 _WILDCARDS = {"0.0.0.0", "::"}
 
@@ -86,7 +88,7 @@ class Node:
             entropy=self._entropy,
             segment_size=config.segment_size,
         )
-        store = SpaceGuard(VerifyingStore(segments, workers=workers), disk=self._disk, workers=workers)
+        store = SpaceGuard(VerifyingStore(segments), disk=self._disk, workers=workers)
         guests = QuotaStore(store, own=config.owner, capacity=config.capacity)
         try:
             await guests.open()
@@ -220,8 +222,11 @@ class Node:
             full = store.full or free * 20 < self._config.capacity
             facts = (self._advertised(), free - free % _FREE_ROUNDING, full)
             if facts != said:
-                said = facts
-                await gossiper.announce(*facts)
+                try:
+                    await gossiper.announce(*facts)
+                    said = facts
+                except CapsaError as error:
+                    _log.warning("this node's record could not be renewed: %s", error.message)
             await asyncio.sleep(self._config.timing.announce)
 
     def _advertised(self) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ class QuotaStore(StoreWrapper):
     """Refuses puts with `NoSpaceError` beyond `capacity` bytes of what is kept for owners other than `own`.
 
     A block that `own` has not claimed yet counts as others'. Usage is measured when opened and grows by what is
-    put; before refusing, it is measured again if something can have made room since.
+    put, as if it were new; before refusing, it is measured again if it can have come out too high.
     """
 
     def __init__(self, inner: BlockStore, *, own: OwnerId, capacity: int) -> None:
@@ -96,13 +96,16 @@ class QuotaStore(StoreWrapper):
         await self._measure()
 
     async def put(self, claim: ClaimId, blocks: Sequence[tuple[BlockId, Buffer]]) -> None:
-        missing = set(await self._inner.missing([block for block, _ in blocks]))
-        size = sum(len(data) for block, data in dict(blocks).items() if block in missing)
-        if self._used + size > self._capacity and self._stale:
-            await self._measure()
-        if size and self._used + size > self._capacity:
-            raise NoSpaceError("This node keeps no more for others.", "Another node takes it.")
+        size = sum(len(data) for _, data in blocks)
+        if self._used + size > self._capacity:
+            if self._stale:
+                await self._measure()
+            missing = set(await self._inner.missing([block for block, _ in blocks]))
+            size = sum(len(data) for block, data in dict(blocks).items() if block in missing)
+            if size and self._used + size > self._capacity:
+                raise NoSpaceError("This node keeps no more for others.", "Another node takes it.")
         self._used += size
+        self._stale = True  # some of them may have been here
         try:
             await self._inner.put(claim, blocks)
         except CapsaError:
