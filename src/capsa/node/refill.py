@@ -56,6 +56,14 @@ class Refiller:
 
     async def run(self) -> None:
         """Refill if the store opened empty, or an earlier refill was cut short; then return."""
+        while True:
+            try:
+                return await self._refill()
+            except CapsaError as error:
+                _log.warning("refilling stopped, and will go on: %s", error.message)
+            await asyncio.sleep(self._config.timing.settle)
+
+    async def _refill(self) -> None:
         under_way = await self._workers.run(Lane.DISK, self._state.value, _UNDER_WAY)
         if not under_way and (await self._store.stats()).blocks:
             return

@@ -225,11 +225,17 @@ class Replicator:
             except TimeoutError:
                 pass
             self._wake.clear()
-            for digest in await self._workers.run(Lane.DISK, self._state.short_parts):
-                if digest not in self._settling:
-                    await self._resettle(digest)
-            for node in self._links.connected():
-                await self._hand_releases(node)
+            try:
+                await self._complete()
+            except CapsaError as error:
+                _log.warning("copies are not completed for now: %s", error.message)
+
+    async def _complete(self) -> None:
+        for digest in await self._workers.run(Lane.DISK, self._state.short_parts):
+            if digest not in self._settling:
+                await self._resettle(digest)
+        for node in self._links.connected():
+            await self._hand_releases(node)
 
     async def _resettle(self, digest: bytes) -> None:
         try:

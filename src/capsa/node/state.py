@@ -1,18 +1,20 @@
 """`state.db`: what cannot be rebuilt from segments or peers.
 
 Every method is synchronous and runs on the disk lane; the database is opened with `synchronous=FULL`, so
-what a method wrote is durable when it returns.
+what a method wrote is durable when it returns. One that fails raises `NoSpaceError` or `DiskError`, and has changed
+nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import apsw
 
 from capsa.core.ids import ClaimId, NodeId
-from capsa.errors import HomeError
+from capsa.errors import DiskError, HomeError, NoSpaceError
 
 VERSION = 1
 _SCHEMA = """
@@ -46,18 +48,25 @@ class State:
 
     def __init__(self, database: apsw.Connection) -> None:
         self._db = database
-        version = database.pragma("user_version")
-        if version > VERSION:
-            raise HomeError("This home was written by a newer capsa.", "Update capsa on this machine.")
-        with database:
+        with self._transaction():
+            version = database.pragma("user_version")
+            if version > VERSION:
+                raise HomeError("This home was written by a newer capsa.", "Update capsa on this machine.")
             database.execute(_SCHEMA)
             database.pragma("user_version", VERSION)
 
     def close(self) -> None:
         self._db.close()
 
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All of what is done inside, or nothing; one within another is part of it."""
+        with _telling(), self._db:
+            yield
+
     def _rows(self, sql: str, *values: apsw.SQLiteValue) -> list[tuple[apsw.SQLiteValue, ...]]:
-        return list(self._db.execute(sql, values))
+        with _telling():
+            return list(self._db.execute(sql, values))
 
     def _blobs(self, sql: str, *values: apsw.SQLiteValue) -> list[bytes]:
         return [bytes(row[0]) for row in self._rows(sql, *values) if isinstance(row[0], bytes)]
@@ -88,7 +97,7 @@ class State:
         heads: Iterable[tuple[bytes, bytes]],
     ) -> None:
         """Keep (digest, signed) of statements and heads, and (node, signed) of records, in one transaction."""
-        with self._db:
+        with self._transaction():
             self._db.executemany("INSERT OR IGNORE INTO statements VALUES(?,?)", list(statements))
             self._db.executemany("INSERT OR REPLACE INTO records VALUES(?,?)", list(records))
             self._db.executemany("INSERT OR IGNORE INTO heads VALUES(?,?)", list(heads))
@@ -108,7 +117,7 @@ class State:
     ) -> list[tuple[ClaimId, list[bytes]]]:
         """For each name the claim id of its open put (the proposed one if none), and its committed items' digests."""
         opened = []
-        with self._db:
+        with self._transaction():
             for name, fresh in zip(names, proposed, strict=True):
                 self._rows(
                     "INSERT INTO puts VALUES(?,?,?) ON CONFLICT(name) DO UPDATE SET touched=excluded.touched",
@@ -121,7 +130,7 @@ class State:
 
     def note_items(self, items: Iterable[tuple[bytes, int, bytes]]) -> None:
         """Remember (claim, number, digest) of items that were committed under open puts."""
-        with self._db:
+        with self._transaction():
             self._db.executemany(
                 "INSERT OR REPLACE INTO put_items SELECT ?1,?2,?3 WHERE EXISTS (SELECT 1 FROM puts WHERE claim=?1)",
                 list(items),
@@ -129,14 +138,14 @@ class State:
 
     def forget_puts(self, names: Sequence[bytes]) -> None:
         """Close open puts whose claims are to be released."""
-        with self._db:
+        with self._transaction():
             for name in names:
                 self._rows("INSERT OR IGNORE INTO stale SELECT claim FROM puts WHERE name=?", name)
             self._close(names)
 
     def close_puts(self, names: Sequence[bytes]) -> None:
         """Close open puts that are complete: their versions are in the catalog."""
-        with self._db:
+        with self._transaction():
             self._close(names)
 
     def _close(self, names: Sequence[bytes]) -> None:
@@ -152,7 +161,7 @@ class State:
 
     def released(self, claims: Sequence[bytes]) -> None:
         """These claims are released: nothing of them is stale or short any more."""
-        with self._db:
+        with self._transaction():
             for claim in claims:
                 self._rows("DELETE FROM stale WHERE claim=?", claim)
                 self._rows("DELETE FROM short WHERE claim=?", claim)
@@ -161,7 +170,7 @@ class State:
 
     def mark_short(self, part: bytes, claims: Iterable[ShortClaim]) -> None:
         """Remember how the claims of a part stand."""
-        with self._db:
+        with self._transaction():
             self._db.executemany(
                 "INSERT OR REPLACE INTO short VALUES(?,?,?,?)",
                 [(line.claim, part, line.durable, line.wanted) for line in claims],
@@ -169,7 +178,7 @@ class State:
 
     def settle(self, part: bytes, still_short: Sequence[ShortClaim]) -> None:
         """Replace what was remembered of a part."""
-        with self._db:
+        with self._transaction():
             self._rows("DELETE FROM short WHERE part=?", part)
             self.mark_short(part, still_short)
 
@@ -189,7 +198,7 @@ class State:
     # --- releases on their way
 
     def queue_release(self, digest: bytes, signed: bytes, nodes: Iterable[NodeId]) -> None:
-        with self._db:
+        with self._transaction():
             self._db.executemany(
                 "INSERT OR IGNORE INTO releases VALUES(?,?,?)", [(digest, node, signed) for node in nodes]
             )
@@ -201,3 +210,14 @@ class State:
 
     def release_sent(self, digest: bytes, node: NodeId) -> None:
         self._rows("DELETE FROM releases WHERE digest=? AND node=?", digest, node)
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Turn the database's errors into ours."""
+    try:
+        yield
+    except apsw.FullError as error:
+        raise NoSpaceError("The disk of this home is full.", "Free some space on it.") from error
+    except apsw.Error as error:
+        raise DiskError(f"The home's state.db cannot be used ({error}).", "Check the disk that it lies on.") from error
