@@ -10,7 +10,7 @@ from capsa.client.link import HomeLink
 from capsa.client.sealer import Block
 from capsa.client.upload import Signer, keep_small
 from capsa.core.catalog.entries import Dot, Entry, RemovalEntry, VersionEntry
-from capsa.core.catalog.pages import NewPage, Steps
+from capsa.core.catalog.pages import NewPage, Page, PageRef, Steps, open_page
 from capsa.core.catalog.reading import KeyRange
 from capsa.core.catalog.update import Update, insert
 from capsa.core.catalog.view import KeyView, UnionCursor, find_clash, look_up
@@ -33,7 +33,8 @@ from capsa.core.pages import Kind
 from capsa.errors import CapsaError, LostConnectionError, RefusedError
 from capsa.seams import Clock, Entropy
 
-PAGES_CACHED_MAX = 512
+PAGES_CACHED_MAX = 128
+"""A page in memory is some ten times its 64 KiB of encoding at the most."""
 _SCAN_ENTRIES_PER_KEY = 64
 _COMMIT_TRIES = 3
 
@@ -71,7 +72,7 @@ class Owner:
 class Snapshot:
     """The catalog as the heads known to the home say it is; pages that were read are kept."""
 
-    def __init__(self, link: HomeLink, owner: Owner, heads: Iterable[bytes], pages: dict[BlockId, bytes]) -> None:
+    def __init__(self, link: HomeLink, owner: Owner, heads: Iterable[bytes], pages: dict[BlockId, Page]) -> None:
         self._link = link
         self._pages = pages
         self.heads = [Head.parse(head, owner.network) for head in heads]
@@ -91,12 +92,12 @@ class Snapshot:
             result: T = stop.value
             return result
 
-    async def _page(self, block: BlockId) -> bytes:
-        if block not in self._pages:
+    async def _page(self, ref: PageRef) -> Page:
+        if ref.id not in self._pages:
             while len(self._pages) >= PAGES_CACHED_MAX:
                 del self._pages[next(iter(self._pages))]
-            self._pages[block] = bytes(await self._link.fetch(block))
-        return self._pages[block]
+            self._pages[ref.id] = open_page(ref, await self._link.fetch(ref.id))
+        return self._pages[ref.id]
 
     async def look_up(self, key: str) -> KeyView:
         """All that is known of one key."""
@@ -130,7 +131,7 @@ class Catalog:
         self._signer = signer
         self._clock = clock
         self._entropy = entropy
-        self._pages: dict[BlockId, bytes] = {}
+        self._pages: dict[BlockId, Page] = {}
 
     async def snapshot(self) -> Snapshot:
         """The catalog as it is now."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 from blake3 import blake3
 
 from capsa.core.catalog.entries import Dot, Entry, RemovalEntry, VersionEntry
-from capsa.core.catalog.pages import PageRef, Steps
+from capsa.core.catalog.pages import PageRef, Steps, open_page
 from capsa.core.catalog.reading import Cursor, KeyRange
 from capsa.core.catalog.update import Update, insert
 from capsa.core.ids import BlockId, ClaimId, NodeId
@@ -69,12 +69,12 @@ class Shelf:
         self.asked.clear()
 
     def drive(self, steps: Steps[T]) -> T:
-        """Run a generator to its end, handing it the blocks it asks for."""
+        """Run a generator to its end, handing it the pages it asks for."""
         try:
             need = next(steps)
             while True:
-                self.asked.append(need)
-                need = steps.send(self.blocks[need])
+                self.asked.append(need.id)
+                need = steps.send(open_page(need, self.blocks[need.id]))
         except StopIteration as done:
             result: T = done.value
             return result

@@ -29,8 +29,8 @@ HEIGHT_MAX: Final = 8
 """Levels above the leaves. A million entries need two."""
 
 T = TypeVar("T")
-Steps: TypeAlias = Generator[BlockId, Buffer, T]
-"""Yields ids of blocks it needs, is sent their bytes (already checked against the id), returns a `T`."""
+Steps: TypeAlias = "Generator[PageRef, Page, T]"
+"""Yields where a page is, is sent that page (`open_page`, which the driver may remember), returns a `T`."""
 
 
 class PageRef(msgspec.Struct, frozen=True, array_like=True):
@@ -136,10 +136,15 @@ def seal_page(page: Page, secret: bytes, claim: ClaimId) -> tuple[Child, NewPage
     return Child(first_key, first_dot, PageRef(new.id, key, claim), page.entries), new
 
 
-def fetch_root(ref: PageRef) -> Steps[Page]:
-    """The page at the top of a tree; raises `IntegrityError` if it does not open or is not a page."""
-    block = yield ref.id
+def open_page(ref: PageRef, block: Buffer) -> Page:
+    """The page in a block that was checked against `ref.id`; `IntegrityError` if it does not open or is no page."""
     return parse_page(unseal(ref.key, Label.SEAL_CATALOG_PAGE, block))
+
+
+def fetch_root(ref: PageRef) -> Steps[Page]:
+    """The page at the top of a tree."""
+    page = yield ref
+    return page
 
 
 @dataclass(frozen=True, slots=True)
