@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from capsa.core.commands import COMMAND_MESSAGES
 from capsa.core.keys import Label
 from capsa.core.messages import PEER_MESSAGES, Message
 from capsa.errors import CapsaError
+from capsa.faces.cli.parser import parse
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -20,6 +22,8 @@ PLAN = ROOT / "docs" / "design.md"
 MESSAGES = sorted({*PEER_MESSAGES, *COMMAND_MESSAGES}, key=lambda message: message.code)
 
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+_SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+_TARGET = re.compile(r"^([a-z]+):", re.MULTILINE)
 _LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
 _SOURCE_FILE = re.compile(r"`((?:core|net|stores|node|client|faces|testing|tests)/[\w/]+\.py)`")
@@ -101,3 +105,23 @@ def test_every_decision_is_indexed() -> None:
     records = [file.name for file in folder.glob("[0-9]*.md")]
     assert records
     assert not [name for name in records if f"({name})" not in index]
+
+
+def _shell_commands(page: Path) -> list[list[str]]:
+    """The commands of a page's shell examples, each side of a pipe by itself, without comments."""
+    lines = [line for block in _SHELL.findall(page.read_text("utf-8")) for line in block.splitlines()]
+    return [shlex.split(command) for line in lines for command in line.partition("#")[0].split("|") if command.strip()]
+
+
+def test_the_commands_of_the_readme_are_understood() -> None:
+    commands = [words[1:] for words in _shell_commands(ROOT / "README.md") if words[0] == "capsa"]
+    assert len(commands) > 5
+    for words in commands:
+        parse(words)
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=_where)
+def test_the_targets_of_make_that_are_named_exist(page: Path) -> None:
+    named = {words[1] for words in _shell_commands(page) if words[0] == "make"}
+    assert named
+    assert named <= set(_TARGET.findall((ROOT / "Makefile").read_text("utf-8")))
