@@ -1,0 +1,113 @@
+"""The processes that are measured: what they burn and hold, by `/proc` and by what the system says of the dead."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from capsa.faces.cli.processes import NodeProcess, command
+
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+class FailedError(Exception):
+    """A process did not do what it was to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A process that ended: its JSON lines, wall and CPU seconds, and its largest resident size in bytes."""
+
+    lines: list[dict[str, Any]]
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+
+
+def run(words: Sequence[str | Path], *, said: bytes = b"") -> Finished:
+    """Run a process to its end, with `said` on its stdin; `FailedError` unless it exits with 0."""
+    began = time.perf_counter()
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        with process.stdin as stdin:
+            stdin.write(said)
+        with process.stdout as stdout:
+            lines = [json.loads(line) for line in stdout]
+        _, status, usage = os.wait4(process.pid, 0)  # says what this one process used, which `wait` does not
+        process.returncode = os.waitstatus_to_exitcode(status)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            process.wait()
+    if process.returncode:
+        raise FailedError(f"{' '.join(map(str, words))[:200]} ended with {process.returncode}.")
+    seconds = time.perf_counter() - began
+    return Finished(lines, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A home and how to run commands in it."""
+
+    name: str
+    root: Path
+
+    def run(self, *arguments: str | Path) -> Finished:
+        """Run a capsa command in this home."""
+        return run(command(self.root, *map(str, arguments)))
+
+    def ask(self, *arguments: str | Path) -> dict[str, Any]:
+        """The one JSON document that a command answers with."""
+        return self.run(*arguments).lines[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A running node, and how many seconds passed from its start to its ready line."""
+
+    home: Home
+    pid: int
+    ready_seconds: float
+
+    @property
+    def cpu_seconds(self) -> float:
+        """User and system time so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+
+    @property
+    def resident_bytes(self) -> int:
+        """Resident size now."""
+        return self._memory("VmRSS")
+
+    @property
+    def peak_bytes(self) -> int:
+        """The largest resident size since the start, or since `forget_peak`."""
+        return self._memory("VmHWM")
+
+    def forget_peak(self) -> None:
+        """Begin to measure the largest resident size anew."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def _memory(self, field: str) -> int:
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith(f"{field}:"):
+                return int(line.split()[1]) * 1024
+        raise FailedError(f"Node {self.home.name} has ended.")
+
+
+@contextmanager
+def node(home: Home, *options: str) -> Iterator[Node]:
+    """Run `capsa up` in a home, from its ready line until the context is left."""
+    began = time.perf_counter()
+    with NodeProcess.started(home.root, *options) as process:
+        yield Node(home, process.pid, time.perf_counter() - began)
