@@ -192,6 +192,10 @@ class SimDisk:
         """A file's bytes, as readers see them."""
         return bytes(self._files[name].seen)
 
+    def contents(self) -> dict[str, bytes]:
+        """All files by name, as readers see them."""
+        return {name: bytes(inode.seen) for name, inode in sorted(self._files.items())}
+
     # For `SimFile`.
 
     def step(self) -> None:

@@ -1,0 +1,59 @@
+"""What lies on the disks of nodes that do not run, seen by somebody who may see all; and how it gets lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from capsa.core.claims import ClaimPart
+from capsa.core.ids import BlockId
+from capsa.stores.segments import SegmentStore
+from capsa.testing.world.disk import SimDisk
+from capsa.testing.world.members import SEGMENT_SIZE, Circle
+from capsa.testing.world.sources import SeededEntropy
+from capsa.testing.world.world import Host, World
+
+
+async def holdings(circle: Circle, name: str, owner: str = "ann") -> set[BlockId]:
+    """The blocks that lie on a member's disk together with a claim of their owner's."""
+    found: set[BlockId] = set()
+
+    async def look(host: Host) -> None:
+        store = SegmentStore(
+            host.disk, workers=host.workers, clock=host.clock, entropy=host.entropy, segment_size=SEGMENT_SIZE
+        )
+        await store.open()
+        try:
+            for digest in await store.parts(circle.members[owner].keys.owner):
+                part = ClaimPart.parse(await store.part(digest), circle.network)
+                blocks = await store.claimed([block for block, _, _ in part.blocks])
+                for block in blocks:
+                    await store.get(block)  # the bytes themselves, checked against their record
+                found.update(blocks)
+        finally:
+            await store.close()
+
+    circle.host(name).start(look)
+    await circle.host(name).ended()
+    return found
+
+
+async def copies(circle: Circle, names: Iterable[str], owner: str = "ann") -> Counter[BlockId]:
+    """On how many of the members' disks each block lies, together with its claim."""
+    counts: Counter[BlockId] = Counter()
+    for name in names:
+        counts.update(await holdings(circle, name, owner))
+    return counts
+
+
+def lose_store(host: Host) -> None:
+    """Take the segments and the index from a host that does not run."""
+    for folder in ("store", "store/segments"):
+        for name in host.disk.names(folder):
+            host.disk.remove(f"{folder}/{name}")
+        host.disk.sync_folder(folder)
+
+
+def lose_disk(world: World, host: Host) -> None:
+    """Give a host that does not run a new, empty disk."""
+    host.disk = SimDisk(SeededEntropy(world.seed, f"new disk {host.name}"))
