@@ -64,10 +64,27 @@ def noise(size: int, seed: str = "noise") -> bytes:
     return blake3(seed.encode()).digest(size)
 
 
+def write(path: Path, data: bytes) -> Path:
+    """A file with these bytes."""
+    path.write_bytes(data)
+    return path
+
+
+def content_of(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def job_of(path: Path, key: str) -> Job:
+    """A file to be put, as the command line would have it."""
+    return Job(key, lambda: FileSource(path), path.stat().st_size)
+
+
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait for something that must come; far more patient than it should need."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not await condition():
+        while True:
+            if await condition():
+                return
             await asyncio.sleep(0.02)
 
 
@@ -81,18 +98,17 @@ class Client:
 
     async def put(self, path: Path, key: str, *, copies: int | None = None) -> Stored:
         """Put one file, raising what failed."""
-        job = Job(key, lambda: FileSource(path), path.stat().st_size)
-        [stored] = [stored async for stored in self.files.put([job], copies=copies)]
+        [stored] = [stored async for stored in self.files.put([job_of(path, key)], copies=copies)]
         if stored.error is not None:
             raise stored.error
         return stored
 
     async def get(self, stored: Stored, target: Path) -> bytes:
-        """Fetch what a put stored, by its cap alone; the bytes."""
+        """Fetch what a put stored, by its cap alone, to a new file; the bytes."""
         assert stored.cap is not None
         root = await self.reader.open(stored.cap)
         await self.reader.fetch_to(stored.cap, root, target)
-        return target.read_bytes()
+        return content_of(target)
 
     async def alive(self) -> list[str]:
         """Names of the nodes that its node sees alive, itself included."""
@@ -234,7 +250,8 @@ class Network:
         )
         ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
         task = self._tasks.create_task(node.run(ready.set_result))
-        await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
+        task.add_done_callback(lambda _: ready.cancel())
+        await asyncio.wait([ready])
         if task.done():
             await task
         self._running[name] = _Running(task, await ready, workers)
