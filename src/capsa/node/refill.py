@@ -12,7 +12,7 @@ import logging
 from capsa.core.claims import ClaimPart
 from capsa.core.ids import BlockId, ClaimId, NodeId
 from capsa.core.messages import LIST_MAX, GetPart, Inventory, Parts
-from capsa.errors import CapsaError, NoSpaceError, NotFoundError, ProtocolError
+from capsa.errors import CapsaError, NoSpaceError, NotFoundError, ProtocolError, UnreachableError
 from capsa.net.session import Session
 from capsa.node.fetching import Fetcher
 from capsa.node.links import Links
@@ -69,15 +69,23 @@ class Refiller:
             return
         await self._workers.run(Lane.DISK, self._state.set_value, _UNDER_WAY, b"yes")
         asked: set[NodeId] = set()
+        pause = self._config.timing.dial_retry
         while not asked or not asked >= set(self._links.reachable() & set(self._members.others())):
             for node in self._links.connected():
-                if node not in asked and await self._take_from(node):
-                    asked.add(node)
-            await asyncio.sleep(self._config.timing.dial_retry)
+                if node not in asked:
+                    if await self._take_from(node):
+                        asked.add(node)
+                    else:
+                        pause = min(2 * pause, self._config.timing.dial_retry_max)
+            await asyncio.sleep(pause)
         await self._workers.run(Lane.DISK, self._state.set_value, _UNDER_WAY, b"")
 
     async def _take_from(self, node: NodeId) -> bool:
-        """All parts that a member has and we lack, with their blocks; whether it answered to the end."""
+        """All parts that a member has and we lack, with their blocks; whether nothing is left to ask it for.
+
+        A part that lacks blocks which only an absent node may have is left for another time; the rest is taken.
+        """
+        whole = True
         try:
             session = await self._links.session(node)
             known = set(await self._store.parts())
@@ -88,15 +96,16 @@ class Refiller:
                     raise ProtocolError("A node answered a question for its claims with something else.")
                 for digest in reply.body.digests:
                     if digest not in known:
-                        await self._take_part(session, digest)
+                        whole &= await self._take_part(session, digest)
                 if len(reply.body.digests) < LIST_MAX:
-                    return True
+                    return whole
                 after = reply.body.digests[-1]
         except CapsaError as error:
             _log.info("node %s could not be asked for its claims: %s", node.hex()[:8], error.message)
             return isinstance(error, NoSpaceError)
 
-    async def _take_part(self, session: Session, digest: bytes) -> None:
+    async def _take_part(self, session: Session, digest: bytes) -> bool:
+        """One part, and those of its blocks that belong here; false if some of them cannot be had for now."""
         reply = await session.call(GetPart(digest), timeout=self._config.timing.ask)
         part = ClaimPart.parse(reply.payload, self._config.network)
         if part.digest != digest or not self._members.roster.is_member(part.owner):
@@ -109,16 +118,20 @@ class Refiller:
             if mine or self._placement.should_hold(self._config.node, block, item.copies, part.home)
         ]
         if not wanted:
-            return
+            return True
         missing = set(await self._store.missing([block for block, _ in wanted]))
         slots = asyncio.Semaphore(_AT_ONCE)
+        unreachable = 0
 
         async def take(block: BlockId, claim: ClaimId) -> None:
+            nonlocal unreachable
             async with slots:
                 try:
                     await store.put(claim, [(block, await self._fetcher.fetch_remote(block))])
                 except NotFoundError:
                     _log.info("a block that this node should hold is nowhere to be found")
+                except UnreachableError:
+                    unreachable += 1
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -128,4 +141,8 @@ class Refiller:
                         group.create_task(take(block, claim))
         except ExceptionGroup as errors:
             raise next((error for error in errors.exceptions if isinstance(error, CapsaError)), errors) from None
+        if unreachable:
+            _log.info("%d blocks that this node should hold cannot be had for now", unreachable)
+            return False
         await store.claim(part)
+        return True
