@@ -112,6 +112,9 @@ def test_a_put_in_a_small_part_of_the_network_is_completed_once_the_rest_is_back
         stored = await circle.put("ann", files)
         assert [one.error for one in stored.values()] == [None] * len(files)
         assert {one.durable for one in stored.values()} == {2}
+        if world.chance.random() < 0.5:
+            await circle.cut_power("ann")
+            circle.start("ann")
         await asyncio.sleep(world.chance.uniform(0, 60))
         world.network.heal()
         await circle.completed("ann", within=120)
