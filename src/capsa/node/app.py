@@ -80,7 +80,7 @@ class Node:
         Raises `HomeError` if the home was written by a newer capsa, `RefusedError` if an address is taken.
         """
         config, workers = self._config, self._workers
-        state = await workers.run(Lane.DISK, lambda: State(self._disk.database("state.db", durable=True)))
+        state = await workers.run(Lane.DISK, State.open, self._disk)
         segments = SegmentStore(
             self._disk,
             workers=workers,

@@ -26,7 +26,7 @@ import msgspec
 from capsa.core.encoding import decode, encode
 from capsa.core.ids import NetworkId, NodeId, OwnerId, format_id, from_base32, parse_id, to_base32
 from capsa.core.keys import ENTROPY_SIZE, DeviceKey, OwnerKeys
-from capsa.errors import FormatError, HomeError, HomeInUseError, LockedError, RefusedError
+from capsa.errors import FormatError, HomeError, HomeInUseError, LockedError, RefusedError, UsageError
 
 FORMAT = 1
 _FILE_SIZE_MAX = 1024 * 1024
@@ -104,7 +104,7 @@ class Home:
                 NodeId(parse_id(facts["node"])),
                 str(facts["name"]),
             )
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError, UsageError):
             raise HomeError(f"The home {root} is damaged: home.json cannot be read.", "Restore it.") from None
 
     @property

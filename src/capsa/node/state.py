@@ -15,6 +15,7 @@ import apsw
 
 from capsa.core.ids import ClaimId, NodeId
 from capsa.errors import DiskError, HomeError, NoSpaceError
+from capsa.stores.disk import Disk
 
 VERSION = 1
 _SCHEMA = """
@@ -54,6 +55,14 @@ class State:
                 raise HomeError("This home was written by a newer capsa.", "Update capsa on this machine.")
             database.execute(_SCHEMA)
             database.pragma("user_version", VERSION)
+
+    @classmethod
+    def open(cls, disk: Disk) -> State:
+        """The state of a home; also raises `HomeError` if it is there and cannot be read."""
+        try:
+            return cls(disk.database("state.db", durable=True))
+        except (apsw.NotADBError, apsw.CorruptError):
+            raise HomeError("This home is damaged: state.db cannot be read.", "Restore it.") from None
 
     def close(self) -> None:
         self._db.close()

@@ -1,0 +1,98 @@
+"""`state.db`: what it was told, it knows after a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from capsa.core.ids import ClaimId, NodeId
+from capsa.errors import HomeError
+from capsa.node.state import ShortClaim, State
+from capsa.stores.disk import SystemDisk
+
+NAME, OTHER = b"n" * 32, b"o" * 32
+CLAIM, FRESH, THIRD = b"c" * 16, b"f" * 16, b"t" * 16
+Reopen = Callable[[], State]
+
+
+@pytest.fixture
+def reopen(tmp_path: Path) -> Iterator[Reopen]:
+    """The state as it is on disk, opened anew at each call."""
+    opened: list[State] = []
+
+    def again() -> State:
+        if opened:
+            opened.pop().close()
+        opened.append(State.open(SystemDisk(tmp_path)))
+        return opened[0]
+
+    yield again
+    opened[0].close()
+
+
+def test_numbers_only_grow(reopen: Reopen) -> None:
+    told = [reopen().next_number("sequence") for _ in range(3)]
+    told.append(reopen().next_number("sequence", 100))
+    told.append(reopen().next_number("sequence", 7))
+    assert told == [1, 2, 3, 101, 102]
+    assert reopen().next_number("incarnation") == 1
+
+
+def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
+    database = SystemDisk(tmp_path).database("state.db", durable=True)
+    database.pragma("user_version", 2)
+    with pytest.raises(HomeError, match="newer"):
+        State(database)
+    database.close()
+
+
+def test_an_open_put_keeps_its_claim_id_and_what_was_committed(reopen: Reopen) -> None:
+    assert reopen().open_puts([NAME, OTHER], [CLAIM, THIRD], 1.0) == [(CLAIM, []), (THIRD, [])]
+    reopen().note_items([(CLAIM, 1, b"second"), (CLAIM, 0, b"first"), (FRESH, 0, b"of no open put")])
+    assert reopen().open_puts([NAME], [FRESH], 2.0) == [(CLAIM, [b"first", b"second"])]
+    reopen().close_puts([NAME])
+    assert reopen().open_puts([NAME], [FRESH], 3.0) == [(FRESH, [])]
+    assert reopen().stale_puts(0.0) == []
+
+
+def test_what_was_forgotten_or_never_finished_is_stale_until_it_is_released(reopen: Reopen) -> None:
+    reopen().open_puts([NAME, OTHER], [CLAIM, THIRD], 10.0)
+    reopen().forget_puts([NAME])
+    assert reopen().stale_puts(before=5.0) == [CLAIM]
+    assert sorted(reopen().stale_puts(before=11.0)) == [CLAIM, THIRD]
+    reopen().released([CLAIM])
+    assert reopen().stale_puts(before=11.0) == [THIRD]
+
+
+def test_what_is_short_is_known_by_part_and_by_claim(reopen: Reopen) -> None:
+    def line(claim: bytes, durable: int) -> ShortClaim:
+        return ShortClaim(ClaimId(claim), durable, 4)
+
+    reopen().mark_short(b"part", [line(CLAIM, 1), line(FRESH, 1)])
+    reopen().mark_short(b"next", [line(CLAIM, 1)])
+    state = reopen()
+    assert sorted(state.short_parts()) == [b"next", b"part"] and state.short_count() == 2
+    state.settle(b"part", [line(CLAIM, 3)])
+    state = reopen()
+    assert state.short_claim(CLAIM) == line(CLAIM, 1) and state.short_claim(FRESH) is None
+    state.settle(b"next", [])
+    state = reopen()
+    assert state.short_claim(CLAIM) == line(CLAIM, 3) and state.short_parts() == [b"part"]
+    state.released([CLAIM])
+    assert reopen().short_parts() == []
+
+
+def test_releases_wait_for_each_node(reopen: Reopen) -> None:
+    ann, bob = NodeId(b"a" * 32), NodeId(b"b" * 32)
+    reopen().queue_release(b"digest", b"signed", [ann, bob])
+    reopen().release_sent(b"digest", ann)
+    state = reopen()
+    assert state.queued_releases(ann) == [] and state.queued_releases(bob) == [(b"digest", b"signed")]
+
+
+def test_a_database_that_is_none_is_a_damaged_home(tmp_path: Path) -> None:
+    (tmp_path / "state.db").write_bytes(b"not a database at all" * 100)
+    with pytest.raises(HomeError, match="damaged"):
+        State.open(SystemDisk(tmp_path))
