@@ -81,14 +81,17 @@ async def test_one_that_dies_while_it_waits_for_the_head_lock_blocks_nobody(tmp_
 
 async def test_a_home_publishes_and_claims_for_itself_only(tmp_path: Path) -> None:
     source = write(tmp_path / "note.bin", noise(10))
-    async with live(tmp_path, "ann bob", copies=1) as network:
-        async with network.client("ann") as ann, network.client("bob") as bob:
-            await ann.put(source, "note.bin")
-            [head] = (await ann.link.ask(c.Heads(), c.HeadsTold)).heads
-            for ask in (c.PublishHead(head, (), True), c.PublishHead(b"nonsense", (), True)):
-                with pytest.raises(CapsaError):
-                    await bob.link.ask(ask, c.HeadPublished)
-            assert not (await bob.link.ask(c.Heads(), c.HeadsTold)).heads
+    async with (
+        live(tmp_path, "ann bob", copies=1) as network,
+        network.client("ann") as ann,
+        network.client("bob") as bob,
+    ):
+        await ann.put(source, "note.bin")
+        [head] = (await ann.link.ask(c.Heads(), c.HeadsTold)).heads
+        for ask in (c.PublishHead(head, (), True), c.PublishHead(b"nonsense", (), True)):
+            with pytest.raises(CapsaError):
+                await bob.link.ask(ask, c.HeadPublished)
+        assert not (await bob.link.ask(c.Heads(), c.HeadsTold)).heads
 
 
 async def test_a_batch_is_recorded_by_one_head(tmp_path: Path) -> None:

@@ -99,27 +99,30 @@ async def test_many_small_files_are_stored_together(tmp_path: Path) -> None:
 
 async def test_more_copies_make_a_new_claim_and_release_the_old(tmp_path: Path) -> None:
     source = write(tmp_path / "film.bin", noise(20_000))
-    async with live(tmp_path, "ann bob cid", copies=1) as network, lying(network, "eye", capacity=0) as eye:
-        async with network.client("ann") as ann:
-            await ann.put(source, "film.bin", copies=1)
-            more = await ann.put(source, "film.bin", copies=2)
-            assert (more.durable, more.wanted, more.unchanged, more.new_bytes) == (3, 3, False, 0)
-            again = await ann.put(source, "film.bin", copies=2)
-            assert again.unchanged and (again.durable, again.wanted) == (3, 3)
-            parts = await eye.parts("ann")
-            files = {item.claim: item for part in parts for item in part.items if len(item.ids) > 4}
-            assert sorted(item.copies for item in files.values()) == [1, 2]
-            blocks = list(next(iter(files.values())).ids)
-            for holder in ("bob", "cid"):
-                assert await eye.proven(holder, blocks) == len(blocks)
-            [newest] = [claim for claim, item in files.items() if item.copies == 2]
-            note = make_release(network.owner("ann").signing, eye.config.network, [newest])
-            assert await ann.link.ask(EndClaims(note.signed), Done)
+    async with (
+        live(tmp_path, "ann bob cid", copies=1) as network,
+        lying(network, "eye", capacity=0) as eye,
+        network.client("ann") as ann,
+    ):
+        await ann.put(source, "film.bin", copies=1)
+        more = await ann.put(source, "film.bin", copies=2)
+        assert (more.durable, more.wanted, more.unchanged, more.new_bytes) == (3, 3, False, 0)
+        again = await ann.put(source, "film.bin", copies=2)
+        assert again.unchanged and (again.durable, again.wanted) == (3, 3)
+        parts = await eye.parts("ann")
+        files = {item.claim: item for part in parts for item in part.items if len(item.ids) > 4}
+        assert sorted(item.copies for item in files.values()) == [1, 2]
+        blocks = list(next(iter(files.values())).ids)
+        for holder in ("bob", "cid"):
+            assert await eye.proven(holder, blocks) == len(blocks)
+        [newest] = [claim for claim, item in files.items() if item.copies == 2]
+        note = make_release(network.owner("ann").signing, eye.config.network, [newest])
+        await ann.link.ask(EndClaims(note.signed), Done)
 
-            async def unclaimed() -> bool:
-                return not await eye.proven("bob", blocks) and not await eye.proven("cid", blocks)
+        async def unclaimed() -> bool:
+            return not await eye.proven("bob", blocks) and not await eye.proven("cid", blocks)
 
-            await until(unclaimed)  # so the first claim had ended too
+        await until(unclaimed)  # so the first claim had ended too
 
 
 async def test_a_released_claim_with_retention_keeps_its_blocks(tmp_path: Path) -> None:
