@@ -46,6 +46,11 @@ class InterruptError(CapsaError):
     retryable = True
 
 
+def interrupted_error() -> InterruptError:
+    """The one thing to say when a command was interrupted."""
+    return InterruptError("Interrupted.", "Run the command again: it goes on where it stopped.")
+
+
 def exit_of(error: CapsaError) -> Exit:
     """The exit code of an error."""
     if isinstance(error, InterruptError):
@@ -60,7 +65,7 @@ def as_capsa_error(error: BaseException) -> CapsaError:
     if isinstance(error, CapsaError):
         return error
     if isinstance(error, KeyboardInterrupt):
-        return InterruptError("Interrupted.", "Run the command again: it goes on where it stopped.")
+        return interrupted_error()
     if isinstance(error, TimeoutError):
         return errors.DeadlineError("Something took too long.", "Run the command again.")
     if isinstance(error, OSError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import sys
 import time
@@ -25,6 +24,7 @@ from capsa.faces.cli.output import OutputClosedError, Screen
 from capsa.faces.cli.progress import Progress
 from capsa.faces.cli.putting import SETTLE_SECONDS
 from capsa.faces.cli.quantities import show_size
+from capsa.faces.cli.running import run
 from capsa.faces.cli.start import HomeContext, at_home
 
 _CAP_TEXT_MAX: Final = 4096
@@ -74,7 +74,7 @@ def get(options: Namespace, screen: Screen) -> int:
     if options.output == _STDOUT and screen.json:
         raise UsageError("--json and -o - both want stdout.", "Leave out one of them.")
     wanted = _Wanted.of(options)
-    return asyncio.run(_get(options, wanted, screen))
+    return run(_get(options, wanted, screen))
 
 
 async def _get(options: Namespace, wanted: _Wanted, screen: Screen) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from argparse import Namespace
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,7 @@ from capsa.faces.cli.exits import Exit
 from capsa.faces.cli.homes import home_root
 from capsa.faces.cli.output import Screen
 from capsa.faces.cli.quantities import parse_duration, rfc3339, show_seconds
+from capsa.faces.cli.running import run
 from capsa.faces.cli.start import HomeContext, at_home
 
 _SEED_SIZE: Final = 32
@@ -24,7 +24,7 @@ _SEED_SIZE: Final = 32
 
 def invite(options: Namespace, screen: Screen) -> int:
     """A one-time invite: a contact card, and a grant to a key that only the invite holds."""
-    return asyncio.run(_invite(home_root(options), parse_duration(options.expires), screen))
+    return run(_invite(home_root(options), parse_duration(options.expires), screen))
 
 
 async def _invite(root: Path, seconds: int, screen: Screen) -> int:
@@ -51,7 +51,7 @@ async def _invite(root: Path, seconds: int, screen: Screen) -> int:
 
 def card(options: Namespace, screen: Screen) -> int:
     """The network's contact card."""
-    return asyncio.run(_card(home_root(options), screen))
+    return run(_card(home_root(options), screen))
 
 
 async def _card(root: Path, screen: Screen) -> int:

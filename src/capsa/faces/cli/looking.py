@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from argparse import Namespace
 from pathlib import Path
 
@@ -18,12 +17,13 @@ from capsa.faces.cli.homes import home_root
 from capsa.faces.cli.output import Screen
 from capsa.faces.cli.putting import SETTLE_SECONDS
 from capsa.faces.cli.quantities import rfc3339, show_size
+from capsa.faces.cli.running import run
 from capsa.faces.cli.start import at_home
 
 
 def ls(options: Namespace, screen: Screen) -> int:
     """List the keys that begin with a prefix, in order."""
-    return asyncio.run(_ls(home_root(options), check_prefix(options.prefix), screen))
+    return run(_ls(home_root(options), check_prefix(options.prefix), screen))
 
 
 async def _ls(root: Path, prefix: str, screen: Screen) -> int:
@@ -38,7 +38,7 @@ async def _ls(root: Path, prefix: str, screen: Screen) -> int:
 
 def info(options: Namespace, screen: Screen) -> int:
     """One file: what it is, in how many copies it lies where."""
-    return asyncio.run(_info(home_root(options), check_key(options.key), screen))
+    return run(_info(home_root(options), check_key(options.key), screen))
 
 
 async def _info(root: Path, key: str, screen: Screen) -> int:

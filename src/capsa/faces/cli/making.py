@@ -24,6 +24,7 @@ from capsa.faces.cli.homes import home_root
 from capsa.faces.cli.output import Screen, is_terminal
 from capsa.faces.cli.parser import not_available
 from capsa.faces.cli.quantities import rfc3339
+from capsa.faces.cli.running import run
 from capsa.faces.cli.start import at_home
 from capsa.node.home import Home, NewHome, Papers
 from capsa.node.runtime import SystemClock, SystemEntropy
@@ -113,7 +114,7 @@ def join(options: Namespace, screen: Screen) -> int:
     before = set(root.iterdir()) if root.is_dir() else None
     home = new.settle(root, invite.network, invite.card.secret, papers)
     try:
-        admitted = asyncio.run(_seek_admission(root)) if papers.addresses else False
+        admitted = run(_seek_admission(root)) if papers.addresses else False
     except RefusedError:
         _remove_what_is_new(root, before)
         raise
@@ -141,7 +142,9 @@ async def _seek_admission(root: Path) -> bool:
                 break
             await asyncio.sleep(_POLL_SECONDS)
     if facts.refusal:
-        raise RefusedError(facts.refusal, "Ask for a new invite.")
+        raise RefusedError(
+            "No member admits whom this invite brings: it was used, or no longer holds.", "Ask for a new one."
+        )
     return False
 
 

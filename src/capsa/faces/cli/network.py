@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from argparse import Namespace
 from pathlib import Path
 
@@ -13,12 +12,13 @@ from capsa.faces.cli.homes import home_root
 from capsa.faces.cli.output import Screen
 from capsa.faces.cli.putting import SETTLE_SECONDS
 from capsa.faces.cli.quantities import rfc3339, show_seconds, show_size
+from capsa.faces.cli.running import run
 from capsa.faces.cli.start import at_home
 
 
 def peers(options: Namespace, screen: Screen) -> int:
     """Every node that this one knows, itself first."""
-    return asyncio.run(_peers(home_root(options), screen))
+    return run(_peers(home_root(options), screen))
 
 
 async def _peers(root: Path, screen: Screen) -> int:
@@ -51,7 +51,7 @@ async def _peers(root: Path, screen: Screen) -> int:
 
 def status(options: Namespace, screen: Screen) -> int:
     """How this node is."""
-    return asyncio.run(_status(home_root(options), screen))
+    return run(_status(home_root(options), screen))
 
 
 async def _status(root: Path, screen: Screen) -> int:
@@ -81,7 +81,9 @@ async def _status(root: Path, screen: Screen) -> int:
     )
     screen.result(f"{health}{': ' if reasons else ''}{'; '.join(reasons)}")
     screen.result(f"  node {format_id(home.node)}")
-    screen.result(f"  {told.blocks} blocks, {show_size(told.size_bytes)}; {told.underreplicated} files short of copies")
+    screen.result(
+        f"  {told.blocks} blocks, {show_size(told.size_bytes)}; {told.underreplicated} claims short of copies"
+    )
     screen.result(f"  peers: {told.alive} alive, {told.suspect} suspect, {told.gone} gone")
     screen.result(f"  can be reached from outside: {told.reachable}")
     if not told.serving:

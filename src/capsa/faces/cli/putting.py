@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from capsa.faces.cli.homes import home_root
 from capsa.faces.cli.output import Screen, describe
 from capsa.faces.cli.progress import Progress
 from capsa.faces.cli.quantities import show_size
+from capsa.faces.cli.running import run
 from capsa.faces.cli.start import at_home
 from capsa.faces.cli.stdin import StdinSource
 
@@ -35,7 +35,7 @@ def put(options: Namespace, screen: Screen) -> int:
     if copies is not None and copies > COPIES_MAX:
         raise UsageError(f"--copies takes at most {COPIES_MAX}.", "Give a smaller number.")
     work = _Work.of(options.paths, options.key)
-    return asyncio.run(_put(home_root(options), work, copies, screen))
+    return run(_put(home_root(options), work, copies, screen))
 
 
 @dataclass(slots=True)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import pytest
+
+from capsa.errors import UsageError
+from capsa.faces.cli.parser import LATER_COMMANDS, VersionAsked, parse
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--home", "/h", "--json", "--quiet", "ls"],
+        ["ls", "--home", "/h", "--json", "--quiet"],
+        ["--json", "ls", "--home=/h", "-q"],
+    ],
+)
+def test_global_options_stand_before_or_after_the_command(words: list[str]) -> None:
+    options = parse(words)
+    assert (options.command, options.home, options.json, options.quiet) == ("ls", "/h", True, True)
+
+
+@pytest.mark.parametrize("words", [["--version"], ["put", "--version"], ["get", "--version"], ["--version", "up"]])
+def test_the_version_is_asked_for_anywhere(words: list[str]) -> None:
+    with pytest.raises(VersionAsked):
+        parse(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["put", "x", "-r"], "-r"),
+        (["put", "-r", "x"], "-r"),
+        (["put", "x", "--recursive"], "--recursive"),
+        (["put", "x", "--exclude", "*.o"], "--exclude"),
+        (["put", "x", "--exclude=*.o"], "--exclude"),
+        (["put", "x", "--dry-run"], "--dry-run"),
+        (["put", "x", "--retain", "10y"], "--retain"),
+        (["put", "x", "--private"], "--private"),
+        (["put", "x", "--new-version"], "--new-version"),
+        (["put", "x", "--no-wait"], "--no-wait"),
+        (["get", "x", "--range", "1-2"], "--range"),
+        (["get", "x", "--version", "3"], "--version 3"),
+        (["get", "-r", "x", "-o", "y"], "-r"),
+        (["up", "--advertise", "tcp://a:1"], "--advertise"),
+        (["init", "--passphrase-file", "f"], "--passphrase-file"),
+        *[([name], f"capsa {name}") for name in LATER_COMMANDS],
+        (["rm", "x", "--whatever", "-h"], "capsa rm"),
+    ],
+)
+def test_what_a_later_version_will_have_is_refused_by_name(words: list[str], named: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(words)
+    assert caught.value.message == f"{named} is not available in this version."
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["fetch"],
+        ["put"],
+        ["info"],
+        ["ls", "a", "b"],
+        ["ls", "--deep"],
+        ["up", "--capacity"],
+        ["put", "x", "--cop", "3"],  # no abbreviations: a later option could change what they mean
+        ["--json"],
+    ],
+)
+def test_what_is_not_understood_is_a_usage_error_with_a_hint(words: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(words)
+    assert caught.value.message.endswith(".")
+    assert "--help" in caught.value.hint
+
+
+def test_help_names_every_command_of_this_version_and_none_of_a_later_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(["--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    listed = {line.split()[0] for line in text.splitlines() if line.startswith("    ") and line.split()}
+    assert {"init", "invite", "card", "join", "up", "put", "get", "ls", "info", "peers", "status", "demo"} <= listed
+    assert not listed & set(LATER_COMMANDS)
