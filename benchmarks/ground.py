@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.processes import FailedError
 
 _MEMORY_FILE_SYSTEMS = {"tmpfs", "ramfs"}
-_MOUNTS = Path("/proc/self/mountinfo")
+MOUNTS = Path("/proc/self/mountinfo")
 _BUFFER_SIZE = 1024 * 1024
 
 
@@ -26,7 +26,7 @@ def check(folder: Path, needed: int) -> None:
 def file_system_of(folder: Path) -> str:
     """The type of the file system that a folder lies on."""
     found, depth = "", 0
-    for line in _MOUNTS.read_text().splitlines():
+    for line in MOUNTS.read_text().splitlines():
         before, _, after = line.partition(" - ")
         mount = Path(before.split()[4].encode().decode("unicode_escape"))  # spaces are written as \040
         if folder.resolve().is_relative_to(mount) and len(mount.parts) >= depth:  # a later mount covers an earlier one

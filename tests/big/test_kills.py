@@ -120,9 +120,9 @@ class Storm:
 
 
 @pytest.mark.big
-def test_nothing_acknowledged_is_lost_by_kills(tmp_path: Path) -> None:
-    (files := tmp_path / "files").mkdir()
-    with running(tmp_path / "homes") as network:
+def test_nothing_acknowledged_is_lost_by_kills(room: Path) -> None:
+    (files := room / "files").mkdir()
+    with running(room / "homes") as network:
         storm = Storm(network, files, random.Random(SEED))
         for _ in range(KILLS):
             storm.strike()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,6 @@ FREE_WANTED = 40 * 10**9
 RESIDENT_MAX = 200 * 10**6
 GROWTH_MAX = 32 * 10**6
 """How much more a process may hold for the large file than for a twentieth of it: room for the allocator's moods."""
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Path]:
-    """A folder that is gone afterwards: pytest would keep it."""
-    yield tmp_path
-    shutil.rmtree(tmp_path)
 
 
 @pytest.fixture
