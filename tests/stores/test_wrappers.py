@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 
-from capsa.core.ids import BlockId, OwnerId, format_block_id
+from capsa.core.ids import BlockId, Buffer, ClaimId, OwnerId, format_block_id
 from capsa.errors import IntegrityError, NoSpaceError
 from capsa.stores.memory import MemoryStore
 from capsa.stores.quota import QuotaStore, SpaceGuard
@@ -68,6 +69,30 @@ async def test_capacity_bounds_what_is_kept_for_others() -> None:
     await store.discard(ids_of([first]), START)
     await store.put(claim_id(1), [third])
     assert store.used == 41
+
+
+class SlowStore(MemoryStore):
+    """A store that knows of a block only when the gate opens, as one does whose disk is busy."""
+
+    def __init__(self) -> None:
+        super().__init__(clock=TestClock())
+        self.gate = asyncio.Event()
+
+    async def put(self, claim: ClaimId, blocks: Sequence[tuple[BlockId, Buffer]]) -> None:
+        await self.gate.wait()
+        await super().put(claim, blocks)
+
+
+async def test_puts_at_once_share_the_capacity() -> None:
+    """What is on its way counts, though the store, when it is asked again, does not know of it yet."""
+    slow = SlowStore()
+    store = QuotaStore(slow, own=ME, capacity=2_500)
+    await store.open()
+    puts = [asyncio.ensure_future(store.put(claim_id(n), [block])) for n, block in enumerate(make_blocks(*[1_000] * 6))]
+    await asyncio.sleep(0)
+    slow.gate.set()
+    outcomes = await asyncio.gather(*puts, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [type(None)] * 2 + [NoSpaceError] * 4
 
 
 async def test_own_blocks_do_not_count() -> None:

@@ -84,6 +84,8 @@ class QuotaStore(StoreWrapper):
         self._own = own
         self._capacity = capacity
         self._used = 0
+        self._coming = 0
+        self._begun = 0
         self._stale = True  # a measurement could come out lower
 
     @property
@@ -105,12 +107,16 @@ class QuotaStore(StoreWrapper):
             if size and self._used + size > self._capacity:
                 raise NoSpaceError("This node keeps no more for others.", "Another node takes it.")
         self._used += size
+        self._coming += size
+        self._begun += size
         self._stale = True  # some of them may have been here
         try:
             await self._inner.put(claim, blocks)
         except CapsaError:
             self._used -= size
             raise
+        finally:
+            self._coming -= size
 
     async def claim(self, part: ClaimPart) -> None:
         self._stale |= part.owner == self._own
@@ -125,5 +131,9 @@ class QuotaStore(StoreWrapper):
         self._stale = True
 
     async def _measure(self) -> None:
-        self._used = (await self._inner.stats(self._own)).size_bytes
-        self._stale = False
+        """Ask the store, and add what is on its way there, which the store may not know of yet."""
+        coming, begun = self._coming, self._begun
+        size = (await self._inner.stats(self._own)).size_bytes
+        coming += self._begun - begun
+        self._used = size + coming
+        self._stale = coming > 0
