@@ -162,7 +162,8 @@ class Upload:
         if number < len(self._expected) and ids_digest(item.ids) != self._expected[number]:
             raise CameOutDifferentError("The file changed since an earlier put of it was interrupted.", "Put it again.")
         await asyncio.gather(*sends)
-        self.durable = min(self.durable, *(await self._signer.commit(number, [item])))
+        durable = await self._signer.commit(number, [item])
+        self.durable = min(self.durable, *durable)  # after the wait: another part may have come to fewer meanwhile
 
 
 def in_messages(blocks: Iterable[Block]) -> Iterator[list[Block]]:
