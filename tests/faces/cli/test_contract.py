@@ -14,7 +14,7 @@ import pytest
 from capsa.core.caps import Cap, format_cap, parse_cap
 from capsa.core.ids import BlockId
 from capsa.faces.cli.processes import NodeProcess, Outcome, command, run, run_well
-from tests.faces.cli.networks import Network, start
+from tests.faces.cli.networks import Network, start, until_alive
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(80)
 PDF = b"%PDF-1.7\n" + b"x" * 80
@@ -189,6 +189,18 @@ def test_a_cap_with_a_wrong_key_is_an_integrity_failure(network: Network, film: 
 
 def test_a_cap_of_nothing_is_not_found(network: Network) -> None:
     failed(run(network.ann, "get", "-", stdin=format_cap(Cap(BlockId(bytes(32)), bytes(32))).encode()), 3, "not_found")
+
+
+def test_a_cap_that_only_a_silent_node_may_have_is_unreachable(tmp_path: Path) -> None:
+    ann, ben = tmp_path / "ann", tmp_path / "ben"
+    run_well(ann, "init", "--name", "Ann")
+    with start(ann):
+        run_well(ben, "join", "--name", "Ben", stdin=run_well(ann, "invite").last["invite"].encode())
+        with start(ben):
+            until_alive(ben, 2)
+    cap = format_cap(Cap(BlockId(bytes(32)), bytes(32))).encode()
+    failed(run(ben, "get", "-", "-o", str(tmp_path / "back"), stdin=cap), 6, "unreachable")
+    assert not (tmp_path / "back").exists()
 
 
 def test_ls_lists_a_prefix_and_info_says_where_a_file_lies(network: Network, film: Path) -> None:
