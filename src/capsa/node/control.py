@@ -116,7 +116,7 @@ class Control:
 
     async def _keep(self, session: Session, message: c.Keep, payload: memoryview) -> Answer:
         blocks = cut(message.ids, message.sizes, payload)
-        missing = set(await self._store.missing([block for block, _ in blocks]))
+        missing = self._replicator.new(await self._store.missing([block for block, _ in blocks]))
         new = tuple(index for index, (block, _) in enumerate(blocks) if block in missing)
         claim = ClaimId(message.claim)
         # What this home has already may lie on its picks too: `settle` asks them before it sends.

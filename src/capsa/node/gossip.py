@@ -11,10 +11,11 @@ from collections.abc import Sequence
 
 from capsa.core.gossip import Learned
 from capsa.core.ids import NodeId
+from capsa.core.membership import State as Presence
 from capsa.core.messages import Ping, Sync
 from capsa.core.signing import encode_signed
 from capsa.core.statements import NodeRecord, record
-from capsa.errors import CapsaError
+from capsa.errors import CapsaError, DeadlineError
 from capsa.net.pool import Pool
 from capsa.net.session import Session
 from capsa.node.links import Links
@@ -65,10 +66,12 @@ class Gossiper:
         if session.peer.admitted:
             self._was_dialled = self._was_dialled or not session.dialled
             self.heard(session)
+            self._links.changed()
             self._opened.put_nowait(session)
 
     def closed(self, session: Session) -> None:
         """A session ended."""
+        self._links.changed()
         if session.peer.node not in self._pool.sessions:
             self._members.table.lost(session.peer.node, self._now())
 
@@ -136,6 +139,9 @@ class Gossiper:
             step = self._members.table.tick(self._now())
             for event in step.events:
                 _log.info("node %s is %s", event.node.hex()[:8], event.state)
+                self._links.changed()
+                if event.state is Presence.GONE and event.node in self._pool.sessions:
+                    self._pool.sessions[event.node].abort(DeadlineError("The node has been silent for too long."))
             if self._members.admitted:
                 for node in step.pings:
                     group.create_task(self._ping(node))
@@ -181,6 +187,7 @@ class Gossiper:
 
     def _pass_on(self, learned: Learned, source: NodeId | None) -> None:
         if learned:
+            self._links.changed()
             news = Sync(
                 statements=tuple(encode_signed(signed) for signed in learned.statements),
                 records=tuple(entry.signed for entry in learned.records),

@@ -11,7 +11,8 @@ from capsa.net.session import Session
 from capsa.node.membership import Members
 
 DISTRUST_SECONDS = 60.0
-"""How long a node that gave wrong bytes is asked last."""
+"""How long a node that gave wrong bytes, or no answer, is asked last."""
+_LOOK_AGAIN_SECONDS = 0.5
 
 
 class Links:
@@ -21,6 +22,7 @@ class Links:
         self._pool = pool
         self._members = members
         self._distrusted: dict[NodeId, float] = {}
+        self._reachable: tuple[float, set[NodeId]] = (float("-inf"), set())
 
     async def session(self, node: NodeId) -> Session:
         """The session with a node, dialled if need be; `UnreachableError`."""
@@ -31,18 +33,27 @@ class Links:
         return sorted(self._pool.sessions)
 
     def reachable(self) -> set[NodeId]:
-        """Nodes that have a session, or may answer a dial."""
+        """Nodes that are not gone, and have a session or may answer a dial; looked at anew when something changed."""
         now = asyncio.get_running_loop().time()
-        found = set(self._pool.sessions)
-        for view in self._members.table.view(now):
-            if view.record is not None and view.record.addresses and view.state is not State.GONE:
-                found.add(view.node)
-        return found
+        if now - self._reachable[0] > _LOOK_AGAIN_SECONDS:
+            open_now = set(self._pool.sessions)
+            listed = (view for view in self._members.table.view(now) if view.record is not None)
+            found = {
+                view.node
+                for view in listed
+                if view.state is not State.GONE and (view.node in open_now or (view.record and view.record.addresses))
+            }
+            self._reachable = (now, found)
+        return self._reachable[1]
+
+    def changed(self) -> None:
+        """A session opened or ended, a node went silent, or something was learnt."""
+        self._reachable = (float("-inf"), set())
 
     def distrust(self, node: NodeId) -> None:
-        """The node gave wrong bytes: ask others first for a while."""
+        """The node gave wrong bytes, or no answer: ask others first for a while."""
         self._distrusted[node] = asyncio.get_running_loop().time() + DISTRUST_SECONDS
 
     def distrusted(self, node: NodeId) -> bool:
-        """Whether the node gave wrong bytes lately."""
+        """Whether the node gave wrong bytes, or no answer, lately."""
         return self._distrusted.get(node, 0.0) > asyncio.get_running_loop().time()

@@ -42,7 +42,8 @@ class Members:
         self._gossip = Gossip(founding, Roster.evaluate)
         self._table = Membership(config.node, Settings())
         self._unsaved: list[Learned] = []
-        self._orders: tuple[tuple[Candidate, ...], Orders] | None = None
+        self._listed: dict[NodeId, Record] | None = None
+        self._orders: tuple[set[NodeId], Orders] | None = None
         self._owed: list[Learned] = []
 
     async def open(self) -> None:
@@ -74,11 +75,12 @@ class Members:
 
     def others(self) -> list[NodeId]:
         """All other nodes that have a record."""
-        return [record.node for record in self._gossip.records() if record.node != self._config.node]
+        return [node for node in self._records() if node != self._config.node]
 
     def record(self, node: NodeId) -> NodeRecord | None:
         """What a node says of itself."""
-        return next((record.values for record in self._gossip.records() if record.node == node), None)
+        record = self._records().get(node)
+        return record.values if record else None
 
     def addresses(self, node: NodeId) -> tuple[str, ...]:
         """Where a node says it listens."""
@@ -92,9 +94,9 @@ class Members:
     def orders(self) -> Orders:
         """Placement over the nodes that were not absent for too long."""
         absent = self._table.absent()
-        candidates = tuple(_candidate(record) for record in self._gossip.records() if record.node not in absent)
-        if self._orders is None or self._orders[0] != candidates:
-            self._orders = (candidates, Orders(candidates))
+        if self._orders is None or self._orders[0] != absent:
+            present = (record for node, record in self._records().items() if node not in absent)
+            self._orders = (absent, Orders(_candidate(record) for record in present))
         return self._orders[1]
 
     def joiner_papers(self) -> list[bytes]:
@@ -177,7 +179,14 @@ class Members:
                 await self._workers.run(Lane.DISK, self._state.learnt, *as_rows(one))
         return learned
 
+    def _records(self) -> dict[NodeId, Record]:
+        if self._listed is None:
+            self._listed = {record.node: record for record in self._gossip.records()}
+        return self._listed
+
     def _note(self, learned: Learned) -> None:
+        if learned:
+            self._listed = self._orders = None
         for record in learned.records:
             self._table.learn(record.node, record.values, self._now())
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
-
 from capsa.core.ids import BlockId, NodeId, OwnerId
 from capsa.core.placement import picks
 from capsa.node.links import Links
@@ -17,18 +15,20 @@ class Placement:
         self._members = members
         self._links = links
 
-    def picks(self, block: BlockId, copies: int, home: NodeId, avoid: Container[NodeId] = ()) -> list[NodeId]:
+    def picks(self, block: BlockId, copies: int, home: NodeId) -> list[NodeId]:
         """The holders of a block among those that can be reached: an unreachable one's place goes to the next."""
         reachable = self._links.reachable()
-        order = [one for one in self._members.orders().of(block) if one.node in reachable]
+        return [node for node in self.preferences(block, home) if node in reachable][:copies]
+
+    def preferences(self, block: BlockId, home: NodeId) -> list[NodeId]:
+        """All nodes that may hold a block, its picks first, whether or not they can be reached."""
+        order = self._members.orders().of(block)
         owner, zone = self._home(home)
-        return picks(order, copies=copies, home=home, home_owner=owner, home_zone=zone, avoid=avoid)
+        return picks(order, copies=len(order), home=home, home_owner=owner, home_zone=zone)
 
     def should_hold(self, node: NodeId, block: BlockId, copies: int, home: NodeId) -> bool:
         """Whether a node is among a block's picks, were all reachable."""
-        owner, zone = self._home(home)
-        order = self._members.orders().of(block)
-        return node in picks(order, copies=copies, home=home, home_owner=owner, home_zone=zone)
+        return node in self.preferences(block, home)[:copies]
 
     def readers(self, block: BlockId) -> list[NodeId]:
         """Whom to ask for a block, in order: those that can be reached, and of these the trusted ones first."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from capsa.core.claims import ClaimPart, ReleaseNote, check_receipt
 from capsa.core.ids import BlockId, Buffer, ClaimId, NodeId
 from capsa.core.messages import LIST_MAX, PAYLOAD_SIZE_MAX, Claim, Claimed, Put, Release
+from capsa.core.replication import count_copies, plan
 from capsa.errors import CapsaError, NotFoundError, ProtocolError, leading
 from capsa.net.session import Session
 from capsa.node.fetching import Fetcher
@@ -29,6 +31,9 @@ from capsa.stores.base import BlockStore
 _log = logging.getLogger(__name__)
 NONCE_SIZE = 16
 
+Holders: TypeAlias = dict[int, set[NodeId]]
+"""Nodes that gave a receipt, by the index of the block in its part."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
@@ -38,6 +43,11 @@ class _Piece:
     block: BlockId
     size: int
     claim: ClaimId
+
+    @classmethod
+    def of(cls, part: ClaimPart, index: int) -> _Piece:
+        block, size, item = part.blocks[index]
+        return cls(index, block, size, item.claim)
 
 
 class Replicator:
@@ -67,12 +77,18 @@ class Replicator:
         self._entropy = entropy
         self._wake = asyncio.Event()
         self._settling: set[bytes] = set()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._on_their_way: dict[BlockId, asyncio.Future[None]] = {}
 
     def wake(self) -> None:
         """Somebody came back: look again at what is short."""
         self._wake.set()
 
     # --- while a put streams
+
+    def new(self, missing: Collection[BlockId]) -> set[BlockId]:
+        """Those of the blocks missing here that are not on their way already, for a command that was interrupted."""
+        return {block for block in missing if block not in self._on_their_way}
 
     async def keep(
         self,
@@ -81,13 +97,44 @@ class Replicator:
         blocks: Sequence[tuple[BlockId, Buffer]],
         new: Sequence[tuple[BlockId, Buffer]],
     ) -> None:
-        """Store blocks here, pending under `claim`, and send the new ones to their picks at the same time."""
+        """Store blocks here, pending under `claim`, and send the new ones to their picks at the same time.
+
+        Goes on to its end when the caller is cancelled, so that what was sent is never here unknown.
+        """
+        assert self._tasks is not None, "`run` owns what is on its way"
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        for block, _ in new:
+            self._on_their_way[block] = done
+        self._tasks.create_task(self._carry(done, claim, copies, blocks, new))
+        await self._arrived(block for block, _ in blocks)
+        await asyncio.shield(done)
+
+    async def _carry(
+        self,
+        done: asyncio.Future[None],
+        claim: ClaimId,
+        copies: int,
+        blocks: Sequence[tuple[BlockId, Buffer]],
+        new: Sequence[tuple[BlockId, Buffer]],
+    ) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._store.put(claim, blocks))
                 group.create_task(self.spread(claim, copies, new))
         except ExceptionGroup as errors:
-            raise leading(errors) from None
+            done.set_exception(leading(errors))
+            done.exception()  # looked at, whether or not the caller still waits
+        else:
+            done.set_result(None)
+        finally:
+            for block, _ in new:
+                if self._on_their_way.get(block) is done:
+                    del self._on_their_way[block]
+
+    async def _arrived(self, blocks: Iterable[BlockId]) -> None:
+        """Wait for those blocks that are on their way, however that ends."""
+        if awaited := {self._on_their_way[block] for block in blocks if block in self._on_their_way}:
+            await asyncio.wait(awaited)
 
     async def spread(self, claim: ClaimId, copies: int, blocks: Sequence[tuple[BlockId, Buffer]]) -> None:
         """Send blocks to their picks, pending under `claim`. Failures are left to `settle`."""
@@ -119,50 +166,38 @@ class Replicator:
         """
         self._settling.add(part.digest)
         try:
+            await self._arrived(block for block, _, _ in part.blocks)
             items = [ShortClaim(item.claim, 1, item.copies + 1) for item in part.items]
             await self._workers.run(Lane.DISK, self._state.mark_short, part.digest, items)
             holders = await self._confirm(part)
-            durable = _durable(part, holders)
-            short = [
-                ShortClaim(item.claim, count, item.copies + 1)
-                for item, count in zip(part.items, durable, strict=True)
-                if count < item.copies + 1
-            ]
+            copies = count_copies(part, holders, home_holds=True)
+            short = [ShortClaim(claim, c.durable, c.wanted) for claim, c in copies.items() if not c.complete]
             await self._workers.run(Lane.DISK, self._state.settle, part.digest, short)
-            return durable
+            return [min(copies[item.claim].durable, item.copies + 1) for item in part.items]
         finally:
             self._settling.discard(part.digest)
 
-    async def _confirm(self, part: ClaimPart) -> list[set[NodeId]]:
-        """Ask until every block has the receipts it wants, or nobody is left to ask; holders by block index."""
-        holders: list[set[NodeId]] = [set() for _ in part.blocks]
+    async def _confirm(self, part: ClaimPart) -> Holders:
+        """Ask until every block has the receipts it wants, or nobody is left to ask; the holders of each block."""
+        holders: Holders = {index: set() for index in range(len(part.blocks))}
         failed: set[NodeId] = set()
         while True:
-            asks = self._asks(part, holders, failed)
-            if not asks:
+            preferences = [self._placement.preferences(block, part.home) for block, _, _ in part.blocks]
+            reachable = self._links.reachable() - failed
+            pushes = plan(part, preferences=preferences, holders=holders, reachable=reachable)
+            if not pushes:
                 return holders
             async with asyncio.TaskGroup() as group:
-                for node, pieces in asks.items():
-                    group.create_task(self._ask(node, part, pieces, holders, failed))
-
-    def _asks(self, part: ClaimPart, holders: Sequence[set[NodeId]], failed: set[NodeId]) -> dict[NodeId, list[_Piece]]:
-        """Whom to ask next for which blocks: of each block that is short, the picks that have not confirmed it."""
-        asks: defaultdict[NodeId, list[_Piece]] = defaultdict(list)
-        for index, (block, size, item) in enumerate(part.blocks):
-            if len(holders[index]) >= item.copies:
-                continue
-            picks = self._placement.picks(block, item.copies, part.home, avoid=failed)
-            for node in picks:
-                if node not in holders[index]:
-                    asks[node].append(_Piece(index, block, size, item.claim))
-        return asks
+                for push in pushes:
+                    pieces = [_Piece.of(part, index) for index in push.indexes]
+                    group.create_task(self._ask(push.node, part, pieces, holders, failed))
 
     async def _ask(
         self,
         node: NodeId,
         part: ClaimPart,
         pieces: Sequence[_Piece],
-        holders: Sequence[set[NodeId]],
+        holders: Holders,
         failed: set[NodeId],
     ) -> None:
         """Get one node's receipt for its blocks, sending it what it lacks; a node that fails is not asked again."""
@@ -183,7 +218,7 @@ class Replicator:
             failed.add(node)
 
     async def _claim(
-        self, session: Session, part: ClaimPart, pieces: Sequence[_Piece], holders: Sequence[set[NodeId]]
+        self, session: Session, part: ClaimPart, pieces: Sequence[_Piece], holders: Holders
     ) -> list[_Piece]:
         """Ask for a receipt, check it, note it; returns the pieces that the node lacks."""
         nonce = self._entropy.take(NONCE_SIZE)
@@ -217,7 +252,11 @@ class Replicator:
         self.wake()
 
     async def run(self) -> None:
-        """Complete what is short and hand on releases, until cancelled."""
+        """Own what is on its way, complete what is short and hand on releases, until cancelled."""
+        async with asyncio.TaskGroup() as self._tasks:
+            await self._tend()
+
+    async def _tend(self) -> None:
         while True:
             try:
                 async with asyncio.timeout(self._config.timing.settle):
@@ -253,14 +292,6 @@ class Replicator:
                 _log.info("node %s did not take a release: %s", node.hex()[:8], error.message)
                 return
             await self._workers.run(Lane.DISK, self._state.release_sent, digest, node)
-
-
-def _durable(part: ClaimPart, holders: Sequence[set[NodeId]]) -> list[int]:
-    """The least copies of any block of each item, the home counted."""
-    least = {item.claim: item.copies + 1 for item in part.items}
-    for (_, _, item), nodes in zip(part.blocks, holders, strict=True):
-        least[item.claim] = min(least[item.claim], 1 + len(nodes))
-    return [least[item.claim] for item in part.items]
 
 
 def _batches(pieces: Sequence[_Piece]) -> Iterator[tuple[ClaimId, list[_Piece]]]:
