@@ -168,7 +168,7 @@ class _Show:
         told = run_well(self._home(_NAMES[0]), "info", key).last
         held = {name: told["holders"].get(node.node, 0) for name, node in self._by_name.items()}
         listed = ", ".join(f"{name.title()} {count}" for name, count in held.items())
-        self.step("locate", f"of its {told['blocks']} blocks lie with: {listed}", blocks=told["blocks"], holders=held)
+        self.step("locate", f"its {told['blocks']} blocks lie with: {listed}", blocks=told["blocks"], holders=held)
         return [name for name in _NAMES[1:] if held[name]]
 
     def _search(self, specimen: Specimen) -> None:
