@@ -21,6 +21,7 @@ from capsa.errors import (
 from capsa.net import pool as pools
 from capsa.net.base import Connection, Receiver
 from capsa.net.identity import Peer, Role, SharedSecret
+from capsa.net.memory import BulkMemory
 from capsa.net.pool import Pool
 from capsa.net.rpc import Answer
 from capsa.net.secure import SecureChannel
@@ -277,6 +278,7 @@ async def test_nothing_is_answered_before_the_hello() -> None:
             owner,
             Role.INITIATOR,
             SharedSecret(device("a"), NETWORK, SECRET),
+            BulkMemory(),
             static_private=bytes([1] * 32),
             ephemeral_private=bytes([2] * 32),
         ),

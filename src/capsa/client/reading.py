@@ -24,6 +24,8 @@ from capsa.seams import Lane, Workers
 
 WINDOW = 16
 """Blocks that are asked for at once."""
+SETTLE_SIZE = 32 * 1024 * 1024
+"""Plaintext bytes after which a growing part file is brought to the disk."""
 
 Progress: TypeAlias = Callable[[int], None]
 """Called with a number of further plaintext bytes that are done."""
@@ -79,8 +81,12 @@ class Reader:
             digest = blake3()
             kept = await self._check_part(root, part, digest)
             progress(kept)
-            await self._copy(root, _Sink(part, root, digest), kept, root.size, progress)
+            async with asyncio.TaskGroup() as group:
+                behind = _Behind(part, self._workers, group)
+                await self._copy(root, _Sink(part, root, digest), kept, root.size, behind.following(progress))
             await self._workers.run(Lane.SEAL, part.finish, mtime_ns=root.mtime_ns, mode=root.mode)
+        except BaseExceptionGroup as errors:
+            raise leading(errors) from None
         finally:
             await self._workers.run(Lane.SEAL, part.close)
 
@@ -137,6 +143,30 @@ class Reader:
                 walk.feed(unseal(wanted.entry.key, Label.SEAL_PAGE, block))
             else:
                 yield wanted.entry, wanted.offset
+
+
+class _Behind:
+    """Settles a part file while it grows, so that its end is not one long wait for the disk."""
+
+    def __init__(self, part: PartFile, workers: Workers, tasks: asyncio.TaskGroup) -> None:
+        self._part = part
+        self._workers = workers
+        self._tasks = tasks
+        self._settled = part.size
+        self._settling: asyncio.Task[None] | None = None
+
+    def following(self, progress: Progress) -> Progress:
+        """The same progress, which also starts to settle what has come since the last time."""
+
+        def follow(size: int) -> None:
+            progress(size)
+            grown = self._part.size
+            if grown - self._settled >= SETTLE_SIZE and (self._settling is None or self._settling.done()):
+                self._settled = grown
+                settle = self._workers.run(Lane.DISK, self._part.settle, grown)
+                self._settling = self._tasks.create_task(settle)
+
+        return follow
 
 
 class _Sink:

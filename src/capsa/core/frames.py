@@ -148,6 +148,10 @@ class FrameWriter:
         return piece
 
 
+def _fresh(size: int) -> memoryview:
+    return memoryview(bytearray(size))
+
+
 class FrameReader:
     """Turns plaintexts into messages; each is delivered as a view of memory that nobody else uses.
 
@@ -155,8 +159,15 @@ class FrameReader:
     `ProtocolError` on a header that breaks the rules; the reader is of no use afterwards.
     """
 
-    def __init__(self, deliver: Callable[[memoryview], None], size_max: int = MESSAGE_SIZE_MAX) -> None:
+    def __init__(
+        self,
+        deliver: Callable[[memoryview], None],
+        size_max: int = MESSAGE_SIZE_MAX,
+        memory: Callable[[int], memoryview] = _fresh,
+    ) -> None:
+        """`memory` gives the memory of a bulk message, whatever may be in it."""
         self._deliver = deliver
+        self._memory = memory
         self._size_max = size_max
         self._header = bytearray(FIRST_HEADER_SIZE)
         self._header_have = 0
@@ -209,7 +220,7 @@ class FrameReader:
                 raise ProtocolError(f"The other side began a message of {total} bytes out of bounds or out of turn.")
             if not 0 < length <= min(total, FRAME_SIZE_MAX):
                 raise ProtocolError(f"The other side sent a frame of {length} bytes.")
-            self._bulk = memoryview(bytearray(total))
+            self._bulk = self._memory(total)
             self._bulk_have = length
             self.room = self._bulk[:length]
         elif kind == MORE:

@@ -17,6 +17,7 @@ from capsa.core.ids import Buffer
 from capsa.errors import CapsaError, LostConnectionError, ProtocolError
 from capsa.net.base import Connection
 from capsa.net.identity import LOCAL, Peer
+from capsa.net.memory import BulkMemory
 
 CLOSE_GRACE_SECONDS: Final = 5.0
 """How long an orderly end waits for the other side to take what was written."""
@@ -50,11 +51,11 @@ class ChannelOwner(Protocol):
 class Channel(ABC):
     """A `Receiver` that turns a connection's bytes into messages, and messages into bytes."""
 
-    def __init__(self, owner: ChannelOwner) -> None:
+    def __init__(self, owner: ChannelOwner, memory: BulkMemory) -> None:
         self._owner = owner
         self._connection: Connection | None = None
         self._writer = FrameWriter()
-        self._reader = FrameReader(self._deliver)
+        self._reader = FrameReader(self._deliver, memory=memory.take)
         self._open = False
         self._clogged = False
         self._scheduled = False
@@ -214,8 +215,8 @@ class Channel(ABC):
 class PlainChannel(Channel):
     """Messages without protection; bulk bytes land in their message at once."""
 
-    def __init__(self, owner: ChannelOwner) -> None:
-        super().__init__(owner)
+    def __init__(self, owner: ChannelOwner, memory: BulkMemory) -> None:
+        super().__init__(owner, memory)
         self._buffer = memoryview(bytearray(_DIRECT_READ_SIZE_MIN))
         self._direct = False
 

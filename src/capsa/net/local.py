@@ -15,6 +15,7 @@ from capsa.core.messages import Message
 from capsa.errors import DeadlineError, RefusedError
 from capsa.net.base import Listener, Transport
 from capsa.net.channel import Channel, PlainChannel
+from capsa.net.memory import BulkMemory
 from capsa.net.rpc import Answer, Handler
 from capsa.net.session import Session
 
@@ -30,6 +31,7 @@ class Control:
         self._handler = handler
         self._codec = Codec(messages)
         self._on_close = on_close
+        self._memory = BulkMemory()
         self._tasks: asyncio.TaskGroup | None = None
         self._running = asyncio.Event()
         self._listeners: list[Listener] = []
@@ -56,8 +58,13 @@ class Control:
         self._listeners.append(listener)
         return listener
 
+    async def wait_unused(self) -> None:
+        """Wait until no session is open."""
+        while under_way := [session for session in self.sessions if not session.closed]:
+            await under_way[0].wait_closed()
+
     def _accept(self) -> Channel:
-        session = Session(PlainChannel, self._codec, self._handler)
+        session = Session(lambda owner: PlainChannel(owner, self._memory), self._codec, self._handler)
         if self._tasks is None:
             session.abort()
         else:
@@ -85,7 +92,7 @@ async def connect(
 
     Give it a task for `run` if the other side may send requests. Raises `UnreachableError` if nobody serves there.
     """
-    session = Session(PlainChannel, Codec(messages), handler)
+    session = Session(lambda owner: PlainChannel(owner, BulkMemory()), Codec(messages), handler)
     try:
         async with asyncio.timeout(DIAL_TIMEOUT_SECONDS):
             await transport.dial(address, session.channel)

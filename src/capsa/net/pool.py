@@ -30,6 +30,7 @@ from capsa.net.base import Listener, Transport
 from capsa.net.channel import Channel
 from capsa.net.doorkeeper import Doorkeeper
 from capsa.net.identity import Authenticator, Role
+from capsa.net.memory import BulkMemory
 from capsa.net.rpc import Answer, Handler
 from capsa.net.secure import SecureChannel
 from capsa.net.session import Session
@@ -89,6 +90,7 @@ class Pool:
         self._opened_at: dict[Session, float] = {}
         self._dials: dict[NodeId, asyncio.Future[Session]] = {}
         self._doorkeeper = Doorkeeper()
+        self._memory = BulkMemory()
         self._listeners: list[Listener] = []
         self._tasks: asyncio.TaskGroup | None = None
         self._running = asyncio.Event()
@@ -231,6 +233,7 @@ class Pool:
                 owner,
                 role,
                 self._authenticator,
+                self._memory,
                 static_private=self._static_private,
                 ephemeral_private=self._entropy.take(32),
             ),

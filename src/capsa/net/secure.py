@@ -23,6 +23,7 @@ from capsa.core.records import (
 from capsa.errors import ProtocolError
 from capsa.net.channel import Channel, ChannelOwner
 from capsa.net.identity import PROOF_SIZE_MAX, Authenticator, Role
+from capsa.net.memory import BulkMemory
 from capsa.net.noise import Handshake, static_public
 
 _KEY: Final = 32
@@ -46,11 +47,12 @@ class SecureChannel(Channel):
         owner: ChannelOwner,
         role: Role,
         authenticator: Authenticator,
+        memory: BulkMemory,
         *,
         static_private: bytes,
         ephemeral_private: bytes,
     ) -> None:
-        super().__init__(owner)
+        super().__init__(owner, memory)
         self._role = role
         self._authenticator = authenticator
         self._static_public = static_public(static_private)

@@ -18,6 +18,7 @@ from capsa.net.transports.stream import StreamConnection, StreamListener
 
 _PATH_SIZE_MAX: Final = 103  # sockaddr_un: 108 bytes with the final zero on Linux, 104 on macOS
 _BACKLOG: Final = 128
+_SOCKET_BUFFER_SIZE: Final = 2 * 1024 * 1024
 _SCHEME: Final = "unix:"
 
 
@@ -69,6 +70,11 @@ def _remove_stale(path: Path) -> None:
             return
 
 
+def _widen(transport: asyncio.Transport) -> None:
+    """Room for a block in the socket, as far as the kernel gives it: each turn of the loop then moves more."""
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER_SIZE)
+
+
 class UnixTransport:
     """A `Transport` over Unix sockets."""
 
@@ -84,7 +90,7 @@ class UnixTransport:
         made = path.lstat().st_ino
 
         def connection() -> StreamConnection:
-            return StreamConnection(accept(), lambda _: address, lambda _: None)
+            return StreamConnection(accept(), lambda _: address, _widen)
 
         def remove() -> None:
             with contextlib.suppress(FileNotFoundError):
@@ -96,7 +102,7 @@ class UnixTransport:
 
     async def dial(self, address: str, receiver: Receiver) -> Connection:
         path = _parse(address)
-        connect = functools.partial(StreamConnection, receiver, lambda _: address, lambda _: None)
+        connect = functools.partial(StreamConnection, receiver, lambda _: address, _widen)
         try:
             with _short(path) as name:
                 _, connection = await asyncio.get_running_loop().create_unix_connection(connect, name)
