@@ -25,7 +25,8 @@ class Greet(Message, frozen=True, array_like=True):
 class Greeted(Message, frozen=True, array_like=True):
     """The home: its network, owner, node, the network's default number of copies, and whether it is admitted.
 
-    `members` counts known nodes, this one too; `settled` says that all of them are connected or were tried in vain.
+    `members` counts known nodes, this one too; `settled` says that all of them are connected or were tried in vain;
+    `serving` is false for a command that is the home's node for as long as it runs.
     """
 
     code = 101
@@ -37,6 +38,7 @@ class Greeted(Message, frozen=True, array_like=True):
     members: Count
     settled: bool
     refusal: Text = ""
+    serving: bool = False
 
 
 class Keep(Message, frozen=True, array_like=True):

@@ -63,6 +63,11 @@ class Control:
         while under_way := [session for session in self.sessions if not session.closed]:
             await under_way[0].wait_closed()
 
+    async def wait_unused(self) -> None:
+        """Wait until no session is open."""
+        while under_way := [session for session in self.sessions if not session.closed]:
+            await under_way[0].wait_closed()
+
     def _accept(self) -> Channel:
         session = Session(lambda owner: PlainChannel(owner, self._memory), self._codec, self._handler)
         if self._tasks is None:

@@ -72,6 +72,7 @@ class Node:
         self._entropy = entropy
         self._workers = workers
         self._listeners: list[Listener] = []
+        self._door: ControlDoor | None = None
         self._boot = entropy.take(16)
 
     async def run(self, ready: Callable[[Ready], None] = lambda ready: None) -> None:
@@ -188,7 +189,7 @@ class Node:
             listening=lambda: [listener.address for listener in self._listeners],
             damaged=count_damaged,
         )
-        door = ControlDoor(control.handle, COMMAND_MESSAGES, on_close=control.closed)
+        door = self._door = ControlDoor(control.handle, COMMAND_MESSAGES, on_close=control.closed)
 
         async with asyncio.TaskGroup() as group:
             group.create_task(guests.run())
@@ -209,6 +210,11 @@ class Node:
             if config.serving:
                 group.create_task(refiller.run())
             ready(Ready(config.node, tuple(listener.address for listener in self._listeners)))
+
+    async def wait_unused(self) -> None:
+        """Wait until no command is connected."""
+        if self._door is not None:
+            await self._door.wait_unused()
 
     def _greet(self, session: Session) -> Hello:
         return Hello(VERSION, self._clock.now(), self._boot, observed=session.remote)

@@ -110,6 +110,7 @@ class Control:
             members=1 + len(self._members.others()),
             settled=admitted and self._gossiper.settled(),
             refusal=refusal.message if refusal and not admitted else "",
+            serving=self._config.serving,
         ), ()
 
     # --- putting

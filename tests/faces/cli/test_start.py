@@ -36,11 +36,12 @@ async def up(root: Path) -> AsyncIterator[Ready]:
     """`capsa up` in a task of its own."""
     ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
     running = asyncio.ensure_future(run_node(root, UP, ready.set_result))
-    await asyncio.wait([running, ready], return_when=asyncio.FIRST_COMPLETED)
+    running.add_done_callback(lambda _: ready.cancel())
+    await asyncio.wait([ready])
     try:
         if running.done():
             await running
-        yield await ready
+        yield ready.result()
     finally:
         running.cancel()
         await asyncio.wait([running])
@@ -103,6 +104,24 @@ async def test_a_command_goes_on_when_the_one_it_had_joined_is_done(tmp_path: Pa
             second_is_up.set()
             await asyncio.wait([host], timeout=0.2)
             assert (await put(context, source)).error is None
+
+
+async def test_a_command_takes_over_when_the_one_it_had_joined_is_killed(tmp_path: Path) -> None:
+    home = await lay_out(tmp_path)
+    source = write(tmp_path / "note.bin", noise(100))
+    first_is_up = asyncio.Event()
+
+    async def first() -> None:
+        async with at_home(home.root):
+            first_is_up.set()
+            await asyncio.get_running_loop().create_future()
+
+    host = asyncio.ensure_future(first())
+    await first_is_up.wait()
+    async with at_home(home.root) as context:
+        host.cancel()
+        await asyncio.wait([host])
+        assert (await put(context, source)).error is None
 
 
 @pytest.mark.parametrize("count", [2, 5])

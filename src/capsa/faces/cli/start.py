@@ -14,9 +14,9 @@ from capsa.client.catalog import Owner
 from capsa.client.files import Files
 from capsa.client.link import HomeLink
 from capsa.client.reading import Reader
-from capsa.core.commands import COMMAND_MESSAGES, Greet, Greeted, Status, StatusTold
+from capsa.core.commands import COMMAND_MESSAGES, Greet, Greeted
 from capsa.core.keys import OwnerKeys
-from capsa.errors import CapsaError, HomeInUseError, UnreachableError, leading
+from capsa.errors import CapsaError, HomeInUseError, ProtocolError, UnreachableError, leading
 from capsa.net.local import connect
 from capsa.net.session import Session
 from capsa.net.transports.tcp import TcpTransport
@@ -76,26 +76,26 @@ async def at_home(root: Path, *, settle: float = 0.0) -> AsyncIterator[HomeConte
     """Connect to the home's node; without a running one, become a node that does not listen for as long.
 
     `settle` is how many seconds such a node may take to be admitted and to meet a member. Raises `HomeError`.
+    Commands that joined it meanwhile are served to their end, unless this one fails.
     """
     home = Home.open(root)
     workers = ThreadWorkers()
     unix = UnixTransport()
     try:
         async with asyncio.TaskGroup() as group:
-            own: asyncio.Task[None] | None = None
-            try:
-                first = await connect(unix, home.socket, COMMAND_MESSAGES)
-            except UnreachableError:
-                own = group.create_task(_serve_commands(home, workers))
-                first = await _connect_patiently(unix, home)
+            done = asyncio.Event()
+            joined = await _join(unix, home)
+            lasting = joined is not None and joined[1].serving
+            if not lasting:
+                group.create_task(_serve_commands(home, workers, done))
+            first = joined[0] if joined else await _connect_patiently(unix, home)
             link = HomeLink(_reconnecting(unix, home, first))
             try:
-                facts = await _facts(link, settle if own else 0.0)
+                facts = await _facts(link, 0.0 if lasting else settle)
                 yield HomeContext(home, link, facts, workers)
             finally:
                 link.close()
-                if own is not None:
-                    own.cancel()
+                done.set()
     except BaseExceptionGroup as errors:
         raise leading(errors) from None
     finally:
@@ -111,13 +111,33 @@ def _reconnecting(unix: UnixTransport, home: Home, first: Session) -> Callable[[
     return reconnect
 
 
+async def _join(unix: UnixTransport, home: Home) -> tuple[Session, Greeted] | None:
+    """A session with the home's node, and what it says of itself; None if there is none, or it is just ending."""
+    try:
+        session = await connect(unix, home.socket, COMMAND_MESSAGES)
+    except UnreachableError:
+        return None
+    try:
+        reply = await session.call(Greet(), timeout=_START_SECONDS)
+    except UnreachableError:
+        session.abort()
+        return None
+    if not isinstance(reply.body, Greeted):
+        session.abort()
+        raise ProtocolError("The home's node answered with something else.", "Restart the node with this capsa.")
+    return session, reply.body
+
+
 async def _connect_patiently(unix: UnixTransport, home: Home) -> Session:
     """Until our own node serves, or the one that holds the home's lock does."""
-    async with asyncio.timeout(_START_SECONDS):
-        while True:
-            with suppress(UnreachableError):
-                return await connect(unix, home.socket, COMMAND_MESSAGES)
-            await asyncio.sleep(_RETRY_SECONDS)
+    give_up = asyncio.get_running_loop().time() + _START_SECONDS
+    while True:
+        joined = await _join(unix, home)
+        if joined is not None:
+            return joined[0]
+        if asyncio.get_running_loop().time() >= give_up:
+            raise HomeInUseError(f"The process that holds {home.root} does not answer.", "End it, then try again.")
+        await asyncio.sleep(_RETRY_SECONDS)
 
 
 async def _facts(link: HomeLink, settle: float) -> Greeted:
@@ -130,12 +150,23 @@ async def _facts(link: HomeLink, settle: float) -> Greeted:
     return facts
 
 
-async def _serve_commands(home: Home, workers: ThreadWorkers) -> None:
-    try:
-        with home.locked():
-            await _node(home, workers, UpOptions((), (), 0, ""), serving=False).run()
-    except HomeInUseError:
-        return  # somebody else has just become the home's node: its socket will answer
+async def _serve_commands(home: Home, workers: ThreadWorkers, done: asyncio.Event) -> None:
+    """Be the home's node until this command is `done`, and those that joined it are.
+
+    While another command is the node, wait for its end, and take over: that one may be killed at any moment.
+    """
+    while not done.is_set():
+        try:
+            with home.locked():
+                node = _node(home, workers, UpOptions((), (), 0, ""), serving=False)
+                async with asyncio.TaskGroup() as group:
+                    running = group.create_task(node.run())
+                    await done.wait()
+                    await node.wait_unused()
+                    running.cancel()
+                return
+        except HomeInUseError:
+            await asyncio.sleep(_RETRY_SECONDS)
 
 
 async def run_node(root: Path, options: UpOptions, ready: Callable[[Ready], None]) -> None:
@@ -171,16 +202,14 @@ async def _locked(home: Home) -> AsyncIterator[None]:
 async def _has_node(home: Home) -> bool:
     """Whether the process that holds the home is a node of its own, rather than a command that will end."""
     try:
-        session = await connect(UnixTransport(), home.socket, COMMAND_MESSAGES)
-    except UnreachableError:
-        return False
-    try:
-        reply = await session.call(Status(), timeout=_LOCK_SECONDS)
-        return isinstance(reply.body, StatusTold) and reply.body.serving
+        joined = await _join(UnixTransport(), home)
     except CapsaError:
         return False
-    finally:
-        session.close()
+    if joined is None:
+        return False
+    session, facts = joined
+    session.close()
+    return facts.serving
 
 
 def _node(home: Home, workers: ThreadWorkers, options: UpOptions, *, serving: bool) -> Node:
