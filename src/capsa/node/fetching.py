@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from capsa.core.ids import CLAIM_ID_SIZE, BlockId, Buffer, ClaimId, NodeId, block_id
 from capsa.core.messages import Find, Found, Get, Got
-from capsa.errors import CapsaError, IntegrityError, NotFoundError, UnreachableError
+from capsa.errors import CapsaError, DiskError, IntegrityError, NoSpaceError, NotFoundError, UnreachableError
 from capsa.node.links import Links
 from capsa.node.membership import Members
 from capsa.node.placement import Placement
@@ -45,7 +45,10 @@ class Fetcher:
             return await self.fetch_remote(block)
         except IntegrityError:
             found = await self.fetch_remote(block)
-            await self._store.put(_NO_CLAIM, [(block, found)])  # the part that claims it is still here
+            try:
+                await self._store.put(_NO_CLAIM, [(block, found)])  # the part that claims it is still here
+            except (NoSpaceError, DiskError) as error:
+                _log.warning("a copy here that has rotted could not be replaced: %s", error.message)
             return found
 
     async def fetch_remote(self, block: BlockId) -> Buffer:
