@@ -22,12 +22,31 @@ class FailedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Cpu:
+    """CPU seconds: in the program, and in the kernel on its behalf."""
+
+    user: float = 0.0
+    system: float = 0.0
+
+    def __add__(self, other: Cpu) -> Cpu:
+        return Cpu(self.user + other.user, self.system + other.system)
+
+    def __sub__(self, other: Cpu) -> Cpu:
+        return Cpu(self.user - other.user, self.system - other.system)
+
+    def per_gb(self, size: int) -> dict[str, float]:
+        """As it is told, for `size` bytes."""
+        total, system = ((seconds * 1e9 / size) for seconds in (self.user + self.system, self.system))
+        return {"cpu_seconds_per_gb": round(total, 2), "of_these_in_kernel": round(system, 2)}
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
-    """A process that ended: its JSON lines, wall and CPU seconds, and its largest resident size in bytes."""
+    """A process that ended: its JSON lines, wall seconds, CPU seconds, and its largest resident size in bytes."""
 
     lines: list[dict[str, Any]]
     seconds: float
-    cpu_seconds: float
+    cpu: Cpu
     peak_bytes: int
 
 
@@ -51,7 +70,7 @@ def run(words: Sequence[str | Path], *, said: bytes = b"") -> Finished:
     if process.returncode:
         raise FailedError(f"{' '.join(map(str, words))[:200]} ended with {process.returncode}.")
     seconds = time.perf_counter() - began
-    return Finished(lines, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    return Finished(lines, seconds, Cpu(usage.ru_utime, usage.ru_stime), usage.ru_maxrss * 1024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +98,10 @@ class Node:
     ready_seconds: float
 
     @property
-    def cpu_seconds(self) -> float:
-        """User and system time so far."""
+    def cpu(self) -> Cpu:
+        """What it has used so far."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+        return Cpu(int(fields[11]) / _TICKS_PER_SECOND, int(fields[12]) / _TICKS_PER_SECOND)
 
     @property
     def resident_bytes(self) -> int:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from benchmarks import ground, references
 from benchmarks.network import HOLDERS, Network, network
-from benchmarks.processes import FailedError, Finished, Home, run
+from benchmarks.processes import Cpu, FailedError, Finished, Home, run
 from capsa.errors import UsageError
 from capsa.faces.cli.quantities import parse_size
 
@@ -84,7 +84,7 @@ class Bench:
                 "bytes": self._size,
                 "seconds": round(seconds, 3),
                 "mb_per_second": round(self._size / 1e6 / seconds, 1),
-                "cpu_seconds_per_gb": round(done.cpu_seconds / (self._size / 1e9), 2),
+                **done.cpu.per_gb(self._size),
                 "load": _load(),
             }
         )
@@ -157,9 +157,9 @@ class Bench:
         os.sync()
         for node in net.nodes:
             node.forget_peak()
-        burnt = sum(node.cpu_seconds for node in net.nodes)
+        before = _cpu_of(net)
         done = do()
-        burnt = sum(node.cpu_seconds for node in net.nodes) - burnt + done.cpu_seconds
+        cpu = _cpu_of(net) - before + done.cpu
         _check_keeps_nothing(net.fetcher.home)
         told: dict[str, object] = {
             "measured": name,
@@ -167,7 +167,7 @@ class Bench:
             "seconds": round(done.seconds, 3),
             "work_seconds": round(max(float(line["seconds"]) for line in done.lines), 3),
             "mb_per_second": round(size / 1e6 / done.seconds, 1),
-            "cpu_seconds_per_gb": round(burnt / (size / 1e9), 2),
+            **cpu.per_gb(size),
         }
         if files > 1:
             told["files_per_second"] = round(files / done.seconds)
@@ -195,6 +195,10 @@ def _check_keeps_nothing(fetcher: Home) -> None:
     blocks = fetcher.ask("status")["blocks"]
     if blocks:
         raise FailedError(f"The node that fetches holds {blocks} blocks itself.")
+
+
+def _cpu_of(net: Network) -> Cpu:
+    return sum((node.cpu for node in net.nodes), Cpu())
 
 
 def _share(seconds: float, reference: Sequence[float]) -> float:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.processes import FailedError, Finished, run
+from benchmarks.processes import Cpu, FailedError, Finished, run
 
 _BUFFER_SIZE = 1024 * 1024
 _COMMAND = (sys.executable, "-m", "benchmarks.references")
@@ -41,8 +41,8 @@ def socket_to_file(source: Path, target: Path) -> Finished:
             sender.wait()
     if target.stat().st_size != source.stat().st_size:
         raise FailedError("The reference lost bytes on the way.")
-    cpu_seconds = received.cpu_seconds + usage.ru_utime + usage.ru_stime
-    return Finished(received.lines, received.seconds, cpu_seconds, received.peak_bytes)
+    cpu = received.cpu + Cpu(usage.ru_utime, usage.ru_stime)
+    return Finished(received.lines, received.seconds, cpu, received.peak_bytes)
 
 
 def _copy(source: Path, targets: Sequence[Path]) -> float:
