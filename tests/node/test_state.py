@@ -52,7 +52,7 @@ def test_an_open_put_keeps_its_claim_id_and_what_was_committed(reopen: Reopen) -
     assert reopen().open_puts([NAME, OTHER], [CLAIM, THIRD], 1.0) == [(CLAIM, []), (THIRD, [])]
     reopen().note_items([(CLAIM, 1, b"second"), (CLAIM, 0, b"first"), (FRESH, 0, b"of no open put")])
     assert reopen().open_puts([NAME], [FRESH], 2.0) == [(CLAIM, [b"first", b"second"])]
-    reopen().close_puts([NAME])
+    reopen().learnt((), (), (), [NAME])
     assert reopen().open_puts([NAME], [FRESH], 3.0) == [(FRESH, [])]
     assert reopen().stale_puts(0.0) == []
 

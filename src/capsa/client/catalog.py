@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -144,17 +145,17 @@ class Catalog:
         A key that got other bytes in the meantime is a `RefusedError` in the result, and is not added. If the node
         restarts on the way, the whole is done again: blocks and claims that are there already cost nothing.
         """
-        for attempt in range(_COMMIT_TRIES):
-            try:
-                return await self._add(versions)
-            except LostConnectionError:
-                if attempt == _COMMIT_TRIES - 1:
-                    raise
+        async with self._link.recording:
+            for attempt in range(_COMMIT_TRIES):
+                try:
+                    return await self._add(versions)
+                except LostConnectionError:
+                    if attempt == _COMMIT_TRIES - 1:
+                        raise
         raise AssertionError("unreachable")
 
     async def _add(self, versions: Sequence[NewVersion]) -> dict[str, VersionEntry | CapsaError]:
-        taken = await self._link.ask(TakeHeadLock(), HeadLockTaken)
-        locked_session = self._link.session
+        taken, session = await self._link.ask_where(TakeHeadLock(), HeadLockTaken)
         try:
             before = Snapshot(self._link, self._owner, taken.heads, self._pages)
             entries, outdone, results = await self._judge(before, versions, taken.sequence)
@@ -169,14 +170,15 @@ class Catalog:
                     )
                 )
                 complete = await self._store_pages(update.pages)
-                if self._link.session is not locked_session:
-                    raise LostConnectionError("The home's node restarted.", "Run the command again.")
-                await self._publish(before, taken, update, entries, names, complete)
+                head = self._next_head(before, taken, update, entries)
+                # Over the session that holds the lock, or not at all: had the lock passed to another command in the
+                # meantime, this head would be the older one, and what it adds would be told stored, and be in none.
+                await self._link.ask_on(session, PublishHead(head.signed, names, complete), HeadPublished)
                 if complete:
                     await self._release([*(page.claim for page in update.replaced), *outdone])
         finally:
-            if self._link.session is locked_session:
-                await self._link.ask(FreeHeadLock(), Done)
+            with suppress(LostConnectionError):  # a lost session gives the lock back by itself
+                await self._link.ask_on(session, FreeHeadLock(), Done)
         return results
 
     async def _judge(
@@ -229,21 +231,13 @@ class Catalog:
         items = [ClaimItem(page.claim, copies, 0, (page.id,), (len(page.block),)) for page in pages]
         return min(await self._signer.commit_all(items)) > copies
 
-    async def _publish(
-        self,
-        before: Snapshot,
-        taken: HeadLockTaken,
-        update: Update,
-        entries: Sequence[Entry],
-        names: tuple[bytes, ...],
-        complete: bool,
-    ) -> None:
+    def _next_head(self, before: Snapshot, taken: HeadLockTaken, update: Update, entries: Sequence[Entry]) -> Head:
         device = self._owner.device
         previous = before.newest.get(device)
         fallback = None if previous is None else previous.complete
         if previous is not None and previous.digest == taken.complete:
             fallback = previous.ref
-        head = make_head(
+        return make_head(
             self._owner.keys,
             self._owner.network,
             device=device,
@@ -256,7 +250,6 @@ class Catalog:
             seen={other: known.sequence for other, known in before.newest.items() if other != device},
             created=int(self._clock.now()),
         )
-        await self._link.ask(PublishHead(head.signed, names, complete), HeadPublished)
 
     async def _release(self, claims: Sequence[ClaimId]) -> None:
         for start in range(0, len(claims), RELEASE_CLAIMS_MAX):

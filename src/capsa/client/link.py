@@ -33,17 +33,25 @@ class HomeLink:
         self._patience = patience
         self._session: Session | None = None
         self._connecting = asyncio.Lock()
+        self.recording = asyncio.Lock()
+        """For whoever takes the node's head lock over this line: the node cannot tell the line's users apart."""
 
     async def ask(self, message: Message, answer: type[M], payload: Sequence[Buffer] = ()) -> M:
         """The node's answer; raises what the node raised, `LostConnectionError` if it stays away."""
-        body = (await self._call(message, payload)).body
-        if not isinstance(body, answer):
-            raise ProtocolError("The home's node answered with something else.", "Restart the node with this capsa.")
-        return body
+        return (await self.ask_where(message, answer, payload))[0]
+
+    async def ask_where(self, message: Message, answer: type[M], payload: Sequence[Buffer] = ()) -> tuple[M, Session]:
+        """The node's answer, and the session it came over: what the node ties to that is lost with it."""
+        reply, session = await self._call(message, payload)
+        return _expected(reply, answer), session
+
+    async def ask_on(self, session: Session, message: Message, answer: type[M]) -> M:
+        """The answer over this very session, asked once: for what only the holder of a lock tied to it may do."""
+        return _expected(await session.call(message, timeout=ANSWER_SECONDS), answer)
 
     async def fetch(self, block: BlockId) -> memoryview:
         """A block's bytes, from wherever the node finds them; it has checked them against the id."""
-        return (await self._call(Fetch(block), ())).payload
+        return (await self._call(Fetch(block), ()))[0].payload
 
     def close(self) -> None:
         """End the session."""
@@ -52,18 +60,22 @@ class HomeLink:
 
     @property
     def session(self) -> Session | None:
-        """The session in use: a lock that the node ties to a session is lost with it."""
+        """The session in use, if there is one."""
         return self._session
 
-    async def _call(self, message: Message, payload: Sequence[Buffer]) -> Reply:
+    async def _call(self, message: Message, payload: Sequence[Buffer]) -> tuple[Reply, Session]:
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + self._patience
+        lost_at: float | None = None
         while True:
+            session: Session | None = None
             try:
                 session = await self._open()
-                return await session.call(message, payload, timeout=ANSWER_SECONDS)
+                return await session.call(message, payload, timeout=ANSWER_SECONDS), session
             except LostConnectionError:
-                if loop.time() >= give_up:
+                if session is not None and not session.closed:
+                    raise  # it is the node that lost a connection, and says so
+                lost_at = loop.time() if lost_at is None else lost_at
+                if loop.time() >= lost_at + self._patience:
                     raise
                 await asyncio.sleep(_RETRY_SECONDS)
 
@@ -77,3 +89,9 @@ class HomeLink:
                         "The home's node does not answer.", "Start it with 'capsa up', then run the command again."
                     ) from error
             return self._session
+
+
+def _expected(reply: Reply, answer: type[M]) -> M:
+    if not isinstance(reply.body, answer):
+        raise ProtocolError("The home's node answered with something else.", "Restart the node with this capsa.")
+    return reply.body

@@ -218,8 +218,9 @@ class Control:
         head = self._parse_head(message.head)
         if head.owner != self._config.owner or head.device != self._config.node:
             raise RefusedError("This home publishes its own heads only.")
-        await self._members.learn(heads=(message.head,))
-        await self._workers.run(Lane.DISK, self._state.close_puts, message.closes)
+        if not self._head_lock.held_by(session):
+            raise RefusedError("Whoever publishes a head must hold the head lock.", "Run the command again.")
+        await self._members.publish(message.head, message.closes)
         if message.complete:
             await self._workers.run(Lane.DISK, self._state.set_value, _COMPLETE, head.digest)
         return c.HeadPublished(await self._gossiper.spread(Sync(heads=(message.head,)))), ()

@@ -23,6 +23,10 @@ class HeadLock:
         if session.closed:
             self.free(session)
 
+    def held_by(self, session: Session) -> bool:
+        """Whether the lock is this session's now."""
+        return self._holder is session
+
     def free(self, session: Session) -> None:
         """Give the lock back; does nothing for a session that does not hold it."""
         if self._holder is session:

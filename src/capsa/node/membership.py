@@ -41,10 +41,10 @@ class Members:
         self.founding = founding
         self._gossip = Gossip(founding, Roster.evaluate)
         self._table = Membership(config.node, Settings())
-        self._unsaved: list[Learned] = []
         self._listed: dict[NodeId, Record] | None = None
         self._orders: tuple[set[NodeId], Orders] | None = None
         self._owed: list[Learned] = []
+        self._saving = asyncio.Lock()
 
     async def open(self) -> None:
         """Recall what was known before."""
@@ -162,6 +162,13 @@ class Members:
         """Take in what this node, or a peer in its handshake, says; durably."""
         return await self._keep(self._gossip.learn(statements=statements, records=records, heads=heads))
 
+    async def publish(self, head: bytes, closes: Sequence[bytes]) -> None:
+        """Take in this home's next head and close, in the same step, the open puts whose versions it names.
+
+        A put that stayed open beside its head would be taken for one that was never finished, and released.
+        """
+        await self._keep(self._gossip.learn(heads=(head,)), closes)
+
     def learn_soon(self, statements: Sequence[bytes]) -> None:
         """Take in verified statements at once; they are made durable with the next exchange.
 
@@ -171,12 +178,21 @@ class Members:
         self._note(learned)
         self._owed.append(learned)
 
-    async def _keep(self, learned: Learned) -> Learned:
+    async def _keep(self, learned: Learned, closes: Sequence[bytes] = ()) -> Learned:
+        """Returns when all that is known is durable, whoever brought it: what answers that it is known relies on it.
+
+        What a full disk, or a cancelled caller, left undone is done by the next.
+        """
         self._note(learned)
-        owed, self._owed = [*self._owed, learned], []
-        for one in owed:
-            if one:
-                await self._workers.run(Lane.DISK, self._state.learnt, *as_rows(one))
+        self._owed.append(learned)
+        async with self._saving:
+            owed = _together(self._owed)
+            if owed or closes:
+                count = len(self._owed)
+                await self._workers.run(Lane.DISK, self._state.learnt, *as_rows(owed), closes)
+                del self._owed[:count]
+            else:
+                self._owed.clear()
         return learned
 
     def _records(self) -> dict[NodeId, Record]:
@@ -192,6 +208,14 @@ class Members:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _together(many: Sequence[Learned]) -> Learned:
+    return Learned(
+        tuple(signed for one in many for signed in one.statements),
+        tuple(record for one in many for record in one.records),
+        tuple(head for one in many for head in one.heads),
+    )
 
 
 def as_rows(

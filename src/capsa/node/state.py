@@ -104,12 +104,17 @@ class State:
         statements: Iterable[tuple[bytes, bytes]],
         records: Iterable[tuple[bytes, bytes]],
         heads: Iterable[tuple[bytes, bytes]],
+        closes: Sequence[bytes] = (),
     ) -> None:
-        """Keep (digest, signed) of statements and heads, and (node, signed) of records, in one transaction."""
+        """Keep (digest, signed) of statements and heads, and (node, signed) of records; close open puts.
+
+        All in one transaction. The puts are those that a head completes: their versions are in its catalog.
+        """
         with self._transaction():
             self._db.executemany("INSERT OR IGNORE INTO statements VALUES(?,?)", list(statements))
             self._db.executemany("INSERT OR REPLACE INTO records VALUES(?,?)", list(records))
             self._db.executemany("INSERT OR IGNORE INTO heads VALUES(?,?)", list(heads))
+            self._close(closes)
 
     def known(self) -> tuple[list[bytes], list[bytes], list[bytes]]:
         """All signed statements, records and heads that are kept."""
@@ -150,11 +155,6 @@ class State:
         with self._transaction():
             for name in names:
                 self._rows("INSERT OR IGNORE INTO stale SELECT claim FROM puts WHERE name=?", name)
-            self._close(names)
-
-    def close_puts(self, names: Sequence[bytes]) -> None:
-        """Close open puts that are complete: their versions are in the catalog."""
-        with self._transaction():
             self._close(names)
 
     def _close(self, names: Sequence[bytes]) -> None:
