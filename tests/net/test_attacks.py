@@ -9,7 +9,7 @@ import pytest
 
 from capsa.core.envelope import Codec, Type
 from capsa.core.frames import FrameWriter, Outgoing
-from capsa.core.messages import PAYLOAD_SIZE_MAX, Get, Got, Message, Ping, Pong, Put, PutDone
+from capsa.core.messages import PAYLOAD_SIZE_MAX, Failure, Get, Got, Message, Ping, Pong, Put, PutDone
 from capsa.errors import LostConnectionError, NotMemberError, UnreachableError
 from capsa.net import pool as pools
 from capsa.net.doorkeeper import HANDSHAKES_A_HOST_MAX, HANDSHAKES_MAX, Doorkeeper
@@ -24,6 +24,12 @@ from capsa.testing.transports import Recorder, pattern
 from tests.net.cast import Meddler, make_pool, running
 
 CODEC = Codec(MESSAGES)
+
+
+class Ask(Message, frozen=True, array_like=True):
+    """A kind of message that nobody knows."""
+
+    code = 999
 
 
 def framed(*parts: bytes | bytearray) -> bytes:
@@ -322,5 +328,40 @@ async def test_a_peer_that_never_reads_is_not_served_for_ever() -> None:
         await liar.reach(200 * size)
         assert asked == 200
         connection.abort()
+        await liar.end()
+        serving.cancel()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [CODEC.encode(Type.REQUEST, 0, Ping(), 0), Codec((Ask,)).encode(Type.REQUEST, 0, Ask(), 0)],
+    ids=["answered at once", "of an unknown kind"],
+)
+async def test_answers_that_nobody_reads_do_not_pile_up(message: bytearray) -> None:
+    """They have no payload, but bodies: what is not read counts until it has left."""
+    asked, size = 0, 500_000
+
+    async def handler(session: Session, message: Message, payload: memoryview) -> Answer:
+        nonlocal asked
+        asked += 1
+        return Failure("refused", "x" * size), ()
+
+    network = MemoryNetwork()
+    control = Control(handler, MESSAGES)
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(control.run())
+        await control.listen(network, "memory:control")
+        liar = Recorder()
+        connection = await network.dial("memory:control", liar)
+        connection.pause_reading()
+        for number in range(20_000):
+            message[4:8] = number.to_bytes(4, "big")
+            connection.write(memoryview(framed(message)))
+            await asyncio.sleep(0)
+            if not control.sessions and number:
+                break
+        assert not control.sessions
+        assert asked <= HANDLERS_MAX + REPLY_BYTES_MAX // size + 1
+        connection.resume_reading()
         await liar.end()
         serving.cancel()

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from capsa.net.session import Session
 
 REQUESTS_MAX: Final = 256
-"""Requests of one side that are not answered yet; one more ends the session, since honest callers wait."""
+"""Requests of one side whose answers have not left yet; one more ends the session, since honest callers wait."""
 REQUEST_BYTES_MAX: Final = 16 * 1024 * 1024
 """Payload of such requests, in bytes; past it, no more is read from the connection."""
 REPLY_BYTES_MAX: Final = 16 * 1024 * 1024
-"""Payload of replies waiting to be sent, in bytes; past it, no further request is begun."""
+"""Replies waiting to be sent, in bytes; past it, no further request is begun."""
 HANDLERS_MAX: Final = 64
 """Requests being handled at once; the others wait."""
 

@@ -317,19 +317,23 @@ class Session:
             self._start_handlers()
 
     def _reply(self, number: int, body: Message, payload: Sequence[Buffer]) -> None:
-        size = sum(memoryview(part).nbytes for part in payload)
-        head = self._codec.encode(Type.REPLY, number, body, size)
+        payload_size = sum(memoryview(part).nbytes for part in payload)
+        head = self._codec.encode(Type.REPLY, number, body, payload_size)
+        size = len(head) + payload_size
         self._reply_bytes += size
-        self.channel.send((head, *payload), (lambda: self._replied(size)) if size else None)
-        self._handled_bytes -= self._handled.pop(number)
+        self._handled_bytes -= self._handled[number]
+        self._handled[number] = 0
         if self._paused and self._handled_bytes <= REQUEST_BYTES_MAX:
             self._paused = False
             self.channel.resume_reading()
-        self._settle()
+        self.channel.send((head, *payload), lambda: self._replied(number, size))
 
-    def _replied(self, size: int) -> None:
+    def _replied(self, number: int, size: int) -> None:
+        """The answer has left. Until then its request counted: whoever asks, and never reads, is bounded by that."""
+        del self._handled[number]
         self._reply_bytes -= size
         self._start_handlers()
+        self._settle()
 
 
 def _failure(error: CapsaError) -> Failure:
