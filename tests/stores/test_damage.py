@@ -69,6 +69,27 @@ async def test_syncs_that_keep_failing_turn_the_store_read_only() -> None:
         assert await store.get(before[0]) == before[1]
 
 
+async def test_a_restart_trusts_nothing_of_which_a_sync_failed() -> None:
+    """The kernel shows the next process bytes that it will never write; then the power fails."""
+    for seed in range(20):
+        for failing in (1, 2, 3):
+            disk = sim_disk(seed)
+            before, during, after = make_blocks(100, 200, 300)
+            async with running(rig_on(disk).make()) as store:
+                if seed % 2:
+                    await store.put(claim_id(1), [before])
+                disk.fail_syncs(failing)
+                with suppress(DiskError):
+                    await store.put(claim_id(1), [during])
+            disk.fail_syncs(0)
+            async with running(rig_on(disk).make()) as store:
+                held = [block for block in (before, during) if not await store.missing([block[0]])]
+                await store.put(claim_id(1), [after])
+            async with running(rig_on(disk.crash()).make()) as store:
+                for block, data in [*held, after]:
+                    assert await store.get(block) == data
+
+
 async def test_a_full_disk_refuses_puts_and_leaves_the_store_as_it_was() -> None:
     disk = sim_disk()
     small, *large = make_blocks(100, *[15_000] * 10)

@@ -4,6 +4,9 @@ Behind a segment's frontier lies what no committed transaction knows. Records th
 whoever was told or not; the rest is a torn tail, and cut. Before the frontier nothing is looked at. A segment that
 the index does not know is read whole; there, a genuine header over wrong bytes is rot if the segment is not the
 newest, since a segment is synced before the next one is begun, and may be torn if it is.
+
+What no transaction knows is written again before it is synced. After a sync that failed, the kernel goes on showing
+bytes that it will never write, and calls them clean ("Can Applications Recover from fsync Failures?", USENIX ATC 2020).
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from capsa.stores.queries import Place
 from capsa.stores.scan import FoundRecord, scan
 
 _BATCH_RECORDS: Final = 1024
+_WINDOW_SIZE: Final = 1024 * 1024
 
 
 def open_index(disk: Disk, name: str) -> Index:
@@ -49,13 +53,16 @@ def remove_index(disk: Disk, name: str) -> None:
 
 def recover(disk: Disk, folder: str, index: Index, log: SegmentLog, size_max: int) -> None:
     """Bring the index up to date with the segments in `folder`, and `log` to where it may go on appending."""
+    disk.sync_folder(folder)  # a killed process may not have come to it
     numbers = segment_numbers(disk, folder)
     known = {state.number: state for state in index.segments()}
     for number in known.keys() - set(numbers):
         index.cut(number, 0)
     current: OpenSegment | None = None
     for number in numbers:
-        opened = _recover_segment(disk, folder, index, number, known.get(number), newest=number == numbers[-1])
+        newest = number == numbers[-1]
+        doubtful = newest or bool(known)  # without an index all segments are unknown: more than can be written again
+        opened = _recover_segment(disk, folder, index, number, known.get(number), newest=newest, doubtful=doubtful)
         if current is not None:
             current.file.close()
         current = opened
@@ -66,9 +73,12 @@ def recover(disk: Disk, folder: str, index: Index, log: SegmentLog, size_max: in
 
 
 def _recover_segment(
-    disk: Disk, folder: str, index: Index, number: int, known: SegmentState | None, *, newest: bool
+    disk: Disk, folder: str, index: Index, number: int, known: SegmentState | None, *, newest: bool, doubtful: bool
 ) -> OpenSegment | None:
-    """Bring one segment's records into the index; the segment, open, or None if its records cannot be told."""
+    """Bring one segment's records into the index; the segment, open, or None if its records cannot be told.
+
+    `doubtful` says that what the index does not know of it may be in the kernel alone.
+    """
     name = segment_name(folder, number)
     file = disk.open(name)
     header = _header(file, number)
@@ -86,9 +96,20 @@ def _recover_segment(
         index.cut(number, size)
         frontier, sealed = size, True
     segment = OpenSegment(header, file, frontier=frontier, end=frontier, sealed=sealed)
+    if doubtful:
+        _write_again(file, 0 if known is None else frontier)
     if size != frontier:
         _take_in(segment, index, was_whole=known is None and not newest)
     return segment
+
+
+def _write_again(file: DiskFile, start: int) -> None:
+    """Make sure that a file's bytes from `start` on are on the disk."""
+    size = file.size()
+    for offset in range(start, size, _WINDOW_SIZE):
+        file.write(offset, [file.read(offset, min(_WINDOW_SIZE, size - offset))])
+    if start < size:
+        file.sync()
 
 
 def _header(file: DiskFile, number: int) -> SegmentHeader | None:
