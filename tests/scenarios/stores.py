@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from capsa.core.claims import ClaimPart
-from capsa.core.ids import BlockId
+from capsa.core.ids import BlockId, ClaimId, block_id
 from capsa.stores.segments import SegmentStore
 from capsa.testing.world.disk import SimDisk
 from capsa.testing.world.members import SEGMENT_SIZE, Circle
 from capsa.testing.world.sources import SeededEntropy
 from capsa.testing.world.world import Host, World
 
+Holding: TypeAlias = tuple[ClaimId, BlockId]
 
-async def holdings(circle: Circle, name: str, owner: str = "ann") -> set[BlockId]:
-    """The blocks that lie on a member's disk together with a claim of their owner's."""
-    found: set[BlockId] = set()
+
+async def holdings(circle: Circle, name: str, owner: str = "ann") -> set[Holding]:
+    """The blocks that lie on a member's disk together with a claim of their owner's, and that claim."""
+    found: set[Holding] = set()
 
     async def look(host: Host) -> None:
         store = SegmentStore(
@@ -26,10 +29,11 @@ async def holdings(circle: Circle, name: str, owner: str = "ann") -> set[BlockId
         try:
             for digest in await store.parts(circle.members[owner].keys.owner):
                 part = ClaimPart.parse(await store.part(digest), circle.network)
-                blocks = await store.claimed([block for block, _, _ in part.blocks])
-                for block in blocks:
-                    await store.get(block)  # the bytes themselves, checked against their record
-                found.update(blocks)
+                here = set(await store.claimed([block for block, _, _ in part.blocks]))
+                for block, _, item in part.blocks:
+                    if block in here:
+                        assert block_id(await store.get(block)) == block
+                        found.add((item.claim, block))
         finally:
             await store.close()
 
@@ -38,9 +42,9 @@ async def holdings(circle: Circle, name: str, owner: str = "ann") -> set[BlockId
     return found
 
 
-async def copies(circle: Circle, names: Iterable[str], owner: str = "ann") -> Counter[BlockId]:
+async def copies(circle: Circle, names: Iterable[str], owner: str = "ann") -> Counter[Holding]:
     """On how many of the members' disks each block lies, together with its claim."""
-    counts: Counter[BlockId] = Counter()
+    counts: Counter[Holding] = Counter()
     for name in names:
         counts.update(await holdings(circle, name, owner))
     return counts

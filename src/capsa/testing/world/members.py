@@ -24,6 +24,7 @@ from capsa.core.keys import DeviceKey, Ed25519Key, OwnerKeys
 from capsa.core.pages import Shape
 from capsa.core.signing import encode_signed
 from capsa.core.statements import certify, found, invite, join, network_id
+from capsa.errors import CapsaError
 from capsa.net.local import connect
 from capsa.node.app import Node
 from capsa.node.settings import NodeConfig, Timing
@@ -248,8 +249,11 @@ class Circle:
 
     # --- commands
 
-    def command(self, name: str, work: Work[object]) -> Host:
-        """Start a command at a member's home, on a host of its own."""
+    def command(self, name: str, work: Work[object], *, failed: Callable[[CapsaError], None] | None = None) -> Host:
+        """Start a command at a member's home, on a host of its own.
+
+        Its error is told to `failed`; without that, it ends the world.
+        """
         commands = self._commands[name]
         host = self._world.host(f"{name}-command-{len(commands) + 1}")
         commands.append(host)
@@ -264,6 +268,10 @@ class Circle:
                 owner = Owner(member.keys, self._network, member.device.node, facts.copies)
                 files = Files(link, owner, workers=host.workers, clock=host.clock, entropy=host.entropy, shape=SHAPE)
                 await work(Desk(link, files, Reader(link, workers=host.workers, shape=SHAPE)))
+            except CapsaError as error:
+                if failed is None:
+                    raise
+                failed(error)
             finally:
                 link.close()
 
@@ -279,6 +287,16 @@ class Circle:
 
         await self.command(name, main).ended()
         return results[0]
+
+    async def attempt(self, name: str, work: Work[T]) -> T | CapsaError | None:
+        """Run a command that may fail, or be killed on the way: what it returns, its error, or None."""
+        outcomes: list[T | CapsaError] = []
+
+        async def main(desk: Desk) -> None:
+            outcomes.append(await work(desk))
+
+        await self.command(name, main, failed=outcomes.append).ended()
+        return outcomes[0] if outcomes else None
 
     async def put(self, name: str, contents: Mapping[str, bytes]) -> dict[str, Stored]:
         """Put bytes under keys from a member's home; what became of each key."""
