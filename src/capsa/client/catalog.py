@@ -25,6 +25,8 @@ from capsa.core.commands import (
     Heads,
     HeadsTold,
     PublishHead,
+    PutsStale,
+    StalePuts,
     TakeHeadLock,
 )
 from capsa.core.heads import Head, make_head, newest, open_root
@@ -44,7 +46,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """A version to be added; its claim is committed. `name` closes its open put."""
+    """A version to be added; its claim is committed."""
 
     key: str
     size: int
@@ -56,7 +58,6 @@ class NewVersion:
     digest: bytes
     blocks: int
     copies: int
-    name: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,6 @@ class Catalog:
         try:
             before = Snapshot(self._link, self._owner, taken.heads, self._pages)
             entries, outdone, results = await self._judge(before, versions, taken.sequence)
-            names = tuple(version.name for version in versions)
             if entries:
                 update = await before.drive(
                     insert(
@@ -171,9 +171,10 @@ class Catalog:
                 )
                 complete = await self._store_pages(update.pages)
                 head = self._next_head(before, taken, update, entries)
+                claims = tuple(entry.claim for entry in entries if isinstance(entry, VersionEntry))
                 # Over the session that holds the lock, or not at all: had the lock passed to another command in the
                 # meantime, this head would be the older one, and what it adds would be told stored, and be in none.
-                await self._link.ask_on(session, PublishHead(head.signed, names, complete), HeadPublished)
+                await self._link.ask_on(session, PublishHead(head.signed, claims, complete), HeadPublished)
                 if complete:
                     await self._release([*(page.claim for page in update.replaced), *outdone])
         finally:
@@ -250,6 +251,11 @@ class Catalog:
             seen={other: known.sequence for other, known in before.newest.items() if other != device},
             created=int(self._clock.now()),
         )
+
+    async def release_stale(self) -> None:
+        """Release the claims of puts that were never finished: came out different, or were not taken up for days."""
+        stale = await self._link.ask(StalePuts(), PutsStale)
+        await self._release([ClaimId(claim) for claim in stale.claims])
 
     async def _release(self, claims: Sequence[ClaimId]) -> None:
         for start in range(0, len(claims), RELEASE_CLAIMS_MAX):

@@ -6,6 +6,8 @@ places and sends what `Upload` hands it, `Signer` claims, `Catalog` records. Rea
 
 from __future__ import annotations
 
+import asyncio
+import unicodedata
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeAlias, TypeGuard, TypeVar
@@ -22,10 +24,11 @@ from capsa.core.catalog.entries import VersionEntry
 from capsa.core.claims import ClaimItem
 from capsa.core.commands import Copies, CopiesTold, Done, ForgetPuts, OpenPuts, PutsOpened
 from capsa.core.ids import CLAIM_ID_SIZE, ClaimId
-from capsa.core.names import check_key, is_folder_clash, last_part
-from capsa.core.pages import DEFAULT_SHAPE, Shape
+from capsa.core.keys import Label, derive
+from capsa.core.names import check_key, folder_clashes, last_part
+from capsa.core.pages import DEFAULT_SHAPE, Shape, check_name
 from capsa.core.sealing import sealed_size
-from capsa.errors import CapsaError, RefusedError
+from capsa.errors import CapsaError, FormatError, RefusedError, UsageError, leading
 from capsa.seams import Clock, Entropy, Lane, Workers
 
 BATCH_FILES = 1000
@@ -34,11 +37,14 @@ BATCH_BYTES = 256 * 1024 * 1024
 """Plaintext after which what is there is recorded."""
 SMALL_TOGETHER = 64
 """Files that are opened, and if small sealed, in one go."""
+SENT_AT_ONCE = 3
+"""Of such goes, how many are on their way at once."""
 
 _READ_SIZE = 1024 * 1024
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_Found: TypeAlias = SealedFile | Source | CapsaError
 Progress: TypeAlias = Callable[[int], None]
 """Called with a number of further plaintext bytes that are done."""
 
@@ -114,6 +120,7 @@ class Files:
         self._shape = shape
         self._signer = Signer(link, owner.keys.signing, owner.network, owner.device)
         self.catalog = Catalog(link, owner, self._signer, clock=clock, entropy=entropy)
+        self._name_key = derive(owner.keys.catalog, Label.OPEN_PUT)
         self._buffers = Buffers(BUFFERS, sealed_size(shape.chunk_size))
 
     async def put(
@@ -125,42 +132,48 @@ class Files:
         not stop the rest; an error of the node or of the catalog ends all. A repeat takes up where it stopped.
         """
         wanted = self._owner.copies if copies is None else copies
+        await self.catalog.release_stale()
         for batch in _batches(jobs):
-            known = await self._look_up([job.key for job in batch])
-            drafts: list[_Draft] = []
             new: list[Job] = []
+            known = await self._look_up([job.key for job in batch])
             for job in batch:
                 outcome = await self._judge(job, known[job.key], wanted, progress)
                 if outcome is None:
                     new.append(job)
                 else:
                     yield outcome
-            async for sent in self._upload(new, wanted, progress):
-                if isinstance(sent, Stored):
-                    yield sent
-                else:
-                    drafts.append(sent)
-            for stored in await self._record(drafts, wanted):
+            sent = await self._upload(await self._open_puts(new), wanted, progress) if new else []
+            for failed in sent:
+                if isinstance(failed, Stored):
+                    yield failed
+            for stored in await self._record([draft for draft in sent if isinstance(draft, _Draft)], wanted):
                 yield stored
 
     # --- what is there already
 
     async def _look_up(self, keys: Sequence[str]) -> dict[str, VersionEntry | CapsaError | None]:
         """What each key holds: a version, nothing, or a reason why it cannot hold one."""
-        snapshot = await self.catalog.snapshot()
         found: dict[str, VersionEntry | CapsaError | None] = {}
-        for key, view in (await snapshot.look_up_all(keys)).items():
+        good: list[str] = []
+        for key in keys:
+            try:
+                check_put_key(key)
+            except UsageError as error:
+                found[key] = error
+            else:
+                good.append(key)
+        snapshot = await self.catalog.snapshot()
+        for key, view in (await snapshot.look_up_all(good)).items():
             found[key] = view.current
             if view.current is None and snapshot.entries and (clash := await snapshot.find_clash(key)):
                 found[key] = RefusedError(
                     f"{key} cannot be stored: {clash} is stored, and one would be a folder of the other.",
                     "Store it under another key with --as.",
                 )
-        taken: set[str] = set()
-        for key in sorted(keys):
-            if any(is_folder_clash(key, other) for other in taken if key.startswith(other)):
-                found[key] = RefusedError(f"{key} lies in another file of this put.", "Give one of them another key.")
-            taken.add(key)
+        for folder, key in folder_clashes(sorted(good)):
+            found[key] = RefusedError(
+                f"{key} cannot be stored: {folder}, which is put too, is a file.", "Store one under another key."
+            )
         return found
 
     async def _judge(
@@ -190,20 +203,44 @@ class Files:
 
     # --- sealing and sending
 
-    async def _upload(self, jobs: Sequence[Job], copies: int, progress: Progress) -> AsyncIterator[_Draft | Stored]:
-        """Bring the files' blocks to the home and, as far as they can be reached, to their picks."""
-        for start in range(0, len(jobs), SMALL_TOGETHER):
-            openings = await self._open_puts(jobs[start : start + SMALL_TOGETHER])
-            found = await self._workers.run(Lane.SEAL, self._seal_small, openings)
-            small = [(opening, file) for opening, file in zip(openings, found, strict=True) if _is_sealed(file)]
-            for draft in await self._send_small(small, copies):
-                progress(draft.file.size)
-                yield draft
-            for opening, source in zip(openings, found, strict=True):
-                if isinstance(source, CapsaError):
-                    yield Stored(opening.job.key, error=source)
-                elif not isinstance(source, SealedFile):
-                    yield await self._stream(opening, source, copies, progress)
+    async def _upload(self, openings: Sequence[_Opening], copies: int, progress: Progress) -> list[_Draft | Stored]:
+        """Bring the files' blocks to the home and, as far as they can be reached, to their picks.
+
+        What came of each, in order. While some files are sent, the next ones are sealed.
+        """
+        outcomes: dict[str, _Draft | Stored] = {}
+        slots = asyncio.Semaphore(SENT_AT_ONCE)
+
+        async def send(some: Sequence[_Opening], found: Sequence[_Found]) -> None:
+            try:
+                async for outcome in self._send(some, found, copies, progress):
+                    outcomes[outcome.key] = outcome
+            finally:
+                slots.release()
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for start in range(0, len(openings), SMALL_TOGETHER):
+                    some = openings[start : start + SMALL_TOGETHER]
+                    await slots.acquire()
+                    group.create_task(send(some, await self._workers.run(Lane.SEAL, self._seal_small, some)))
+        except BaseExceptionGroup as errors:
+            raise leading(errors) from None
+        return [outcomes[opening.job.key] for opening in openings]
+
+    async def _send(
+        self, openings: Sequence[_Opening], found: Sequence[_Found], copies: int, progress: Progress
+    ) -> AsyncIterator[_Draft | Stored]:
+        """The small ones together, each of the others as a stream."""
+        small = [(opening, file) for opening, file in zip(openings, found, strict=True) if _is_sealed(file)]
+        for draft in await self._send_small(small, copies):
+            progress(draft.file.size)
+            yield draft
+        for opening, source in zip(openings, found, strict=True):
+            if isinstance(source, CapsaError):
+                yield Stored(opening.job.key, error=source)
+            elif not isinstance(source, SealedFile):
+                yield await self._stream(opening, source, copies, progress)
 
     async def _open_puts(self, jobs: Sequence[Job]) -> list[_Opening]:
         """Note the puts before their first block leaves, so that a repeat finds their claim ids."""
@@ -220,15 +257,15 @@ class Files:
 
     def _name(self, key: str) -> bytes:
         """By which the home's journal knows an open put, without knowing the key."""
-        return blake3(key.encode(), key=self._owner.keys.catalog).digest()
+        return blake3(key.encode(), key=self._name_key).digest()
 
     def _manner(self, opening: _Opening) -> Manner:
         now_ns = int(self._clock.now() * 1e9)
         return Manner(self._owner.keys.convergence, last_part(opening.job.key), now_ns, self._shape)
 
-    def _seal_small(self, openings: Sequence[_Opening]) -> list[SealedFile | Source | CapsaError]:
+    def _seal_small(self, openings: Sequence[_Opening]) -> list[_Found]:
         """On the lane: each file sealed if it lies inside its root page, else opened, else why not."""
-        found: list[SealedFile | Source | CapsaError] = []
+        found: list[_Found] = []
         for opening in openings:
             try:
                 source = opening.job.open()
@@ -318,7 +355,6 @@ class Files:
                 digest=draft.file.digest,
                 blocks=draft.blocks,
                 copies=copies,
-                name=self._name(draft.key),
             )
             for draft in drafts
         ]
@@ -346,8 +382,17 @@ class _FileFailedError(CapsaError):
         self.reason = reason
 
 
-def _is_sealed(found: SealedFile | Source | CapsaError) -> TypeGuard[SealedFile]:
+def _is_sealed(found: _Found) -> TypeGuard[SealedFile]:
     return isinstance(found, SealedFile)
+
+
+def check_put_key(key: str) -> None:
+    """Raise `UsageError` unless a file can be stored under this key: its last part becomes the file's name."""
+    check_key(key)
+    try:
+        check_name(last_part(key))
+    except FormatError as error:
+        raise UsageError(f"{key} cannot be stored: {error.message}", "Store it under another key with --as.") from None
 
 
 def _batches(jobs: Iterable[Job]) -> Iterator[list[Job]]:
@@ -355,7 +400,7 @@ def _batches(jobs: Iterable[Job]) -> Iterator[list[Job]]:
     batch: dict[str, Job] = {}
     size = 0
     for job in jobs:
-        key = check_key(job.key)
+        key = unicodedata.normalize("NFC", job.key)
         if len(batch) == BATCH_FILES or size >= BATCH_BYTES or key in batch:
             yield list(batch.values())
             batch, size = {}, 0

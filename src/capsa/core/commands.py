@@ -151,11 +151,14 @@ class FreeHeadLock(Message, frozen=True, array_like=True):
 
 
 class PublishHead(Message, frozen=True, array_like=True):
-    """Keep this head, tell all members, and close these open puts. `complete`: its pages had all wanted receipts."""
+    """Keep this head, tell all members, and close the open puts with these claim ids, which it records.
+
+    `complete`: its pages had all wanted receipts.
+    """
 
     code = 117
     head: Blob
-    closes: Ids
+    closes: Claims16
     complete: bool
 
 

@@ -36,6 +36,8 @@ class Label(StrEnum):
     # Keys derived from the catalog key (HKDF info) and the aad of what they seal.
     CATALOG_ROOT = "capsa/1 catalog root"
     PRIVATE_SECRET = "capsa/1 private secret"
+    # The key under which a home's journal hashes the keys of open puts (HKDF info, from the catalog key).
+    OPEN_PUT = "capsa/1 open put"
     # Signatures; the kind of a signed value is the last word.
     SIGN_FOUNDING = "capsa/1 sign founding"
     SIGN_GRANT = "capsa/1 sign grant"

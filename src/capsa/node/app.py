@@ -40,7 +40,8 @@ from capsa.stores.segments import SegmentStore
 from capsa.stores.verify import VerifyingStore
 
 _log = logging.getLogger(__name__)
-_FREE_ROUNDING = 1024**3
+_FREE_STEPS = 64
+"""In how many steps a node tells what room it has."""
 _WILDCARDS = {"0.0.0.0", "::"}
 
 
@@ -226,7 +227,7 @@ class Node:
             await store.look()
             free = max(0, min(self._config.capacity - guests.used, store.free))
             full = store.full or free * 20 < self._config.capacity
-            facts = (self._advertised(), free - free % _FREE_ROUNDING, full)
+            facts = (self._advertised(), free - free % max(1, self._config.capacity // _FREE_STEPS), full)
             if facts != said:
                 try:
                     await gossiper.announce(*facts)

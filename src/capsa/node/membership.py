@@ -163,7 +163,7 @@ class Members:
         return await self._keep(self._gossip.learn(statements=statements, records=records, heads=heads))
 
     async def publish(self, head: bytes, closes: Sequence[bytes]) -> None:
-        """Take in this home's next head and close, in the same step, the open puts whose versions it names.
+        """Take in this home's next head and close, in the same step, the open puts whose claims it records.
 
         A put that stayed open beside its head would be taken for one that was never finished, and released.
         """

@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS heads(digest BLOB PRIMARY KEY, signed BLOB NOT NULL) 
 CREATE TABLE IF NOT EXISTS puts(name BLOB PRIMARY KEY, claim BLOB NOT NULL, touched REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS put_items(claim BLOB, number INTEGER, digest BLOB NOT NULL, PRIMARY KEY(claim, number))
     WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS stale(claim BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stale(claim BLOB PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS short(claim BLOB, part BLOB, durable INTEGER NOT NULL, wanted INTEGER NOT NULL,
     PRIMARY KEY(part, claim)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS short_by_claim ON short(claim);
@@ -108,13 +108,15 @@ class State:
     ) -> None:
         """Keep (digest, signed) of statements and heads, and (node, signed) of records; close open puts.
 
-        All in one transaction. The puts are those that a head completes: their versions are in its catalog.
+        All in one transaction. `closes` are the claim ids that a head records: they are neither open nor stale.
         """
         with self._transaction():
             self._db.executemany("INSERT OR IGNORE INTO statements VALUES(?,?)", list(statements))
             self._db.executemany("INSERT OR REPLACE INTO records VALUES(?,?)", list(records))
             self._db.executemany("INSERT OR IGNORE INTO heads VALUES(?,?)", list(heads))
-            self._close(closes)
+            for claim in closes:
+                for table in ("puts", "put_items", "stale"):
+                    self._rows(f"DELETE FROM {table} WHERE claim=?", claim)
 
     def known(self) -> tuple[list[bytes], list[bytes], list[bytes]]:
         """All signed statements, records and heads that are kept."""
@@ -154,7 +156,7 @@ class State:
         """Close open puts whose claims are to be released."""
         with self._transaction():
             for name in names:
-                self._rows("INSERT OR IGNORE INTO stale SELECT claim FROM puts WHERE name=?", name)
+                self._rows("INSERT OR IGNORE INTO stale SELECT claim, touched FROM puts WHERE name=?", name)
             self._close(names)
 
     def _close(self, names: Sequence[bytes]) -> None:
@@ -163,10 +165,13 @@ class State:
             self._rows("DELETE FROM puts WHERE name=?", name)
 
     def stale_puts(self, before: float) -> list[ClaimId]:
-        """Claim ids to be released: of forgotten puts, and of those untouched since `before`; at most 1,024."""
+        """Claim ids to be released: of puts forgotten or untouched since `before`; at most 1,024.
+
+        Not sooner: whoever forgot a put cannot know whether another command is still at work on it.
+        """
         untouched = self._blobs("SELECT name FROM puts WHERE touched<? LIMIT 1024", before)
         self.forget_puts(untouched)
-        return [ClaimId(claim) for claim in self._blobs("SELECT claim FROM stale LIMIT 1024")]
+        return [ClaimId(claim) for claim in self._blobs("SELECT claim FROM stale WHERE since<? LIMIT 1024", before)]
 
     def released(self, claims: Sequence[bytes]) -> None:
         """These claims are released: nothing of them is stale or short any more."""
