@@ -67,13 +67,10 @@ class HomeLink:
         loop = asyncio.get_running_loop()
         lost_at: float | None = None
         while True:
-            session: Session | None = None
             try:
                 session = await self._open()
                 return await session.call(message, payload, timeout=ANSWER_SECONDS), session
-            except LostConnectionError:
-                if session is not None and not session.closed:
-                    raise  # it is the node that lost a connection, and says so
+            except LostConnectionError:  # said by the node, too, when it is about to stop
                 lost_at = loop.time() if lost_at is None else lost_at
                 if loop.time() >= lost_at + self._patience:
                     raise
