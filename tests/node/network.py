@@ -320,3 +320,5 @@ async def live(root: Path, names: str = "ann", *, copies: int = 2) -> AsyncItera
             yield network
         finally:
             await network.end()
+            for _ in range(5):
+                await asyncio.sleep(0)  # connections that asyncio had just accepted are ended in tasks of its own

@@ -44,9 +44,11 @@ class Control:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 self._running.set()
-                await asyncio.get_running_loop().create_future()
+                try:
+                    await asyncio.get_running_loop().create_future()
+                finally:
+                    self._tasks = None  # a group that is shutting down takes no more
         finally:
-            self._tasks = None
             self._running.clear()
             for listener in self._listeners:
                 await listener.close()
@@ -57,11 +59,6 @@ class Control:
         listener = await transport.listen(address, self._accept)
         self._listeners.append(listener)
         return listener
-
-    async def wait_unused(self) -> None:
-        """Wait until no session is open."""
-        while under_way := [session for session in self.sessions if not session.closed]:
-            await under_way[0].wait_closed()
 
     async def wait_unused(self) -> None:
         """Wait until no session is open."""

@@ -105,9 +105,11 @@ class Pool:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 self._running.set()
-                await asyncio.get_running_loop().create_future()
+                try:
+                    await asyncio.get_running_loop().create_future()
+                finally:
+                    self._tasks = None  # a group that is shutting down takes no more
         finally:
-            self._tasks = None
             self._running.clear()
             for listener in self._listeners:
                 await listener.close()
@@ -163,7 +165,8 @@ class Pool:
             return current
         dial = self._dials.get(node)
         if dial is None:
-            assert self._tasks is not None
+            if self._tasks is None:
+                raise LostConnectionError("This node is stopping.")
             dial = self._dials[node] = asyncio.get_running_loop().create_future()
             self._tasks.create_task(self._dial_in_order(node, tuple(addresses), dial))
         return await asyncio.shield(dial)

@@ -166,12 +166,14 @@ class Session:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                self._start_handlers()
-                await self.wait_closed()
-                for task in self._handlers.values():
-                    task.cancel()
+                try:
+                    self._start_handlers()
+                    await self.wait_closed()
+                    for task in self._handlers.values():
+                        task.cancel()
+                finally:
+                    self._tasks = None  # a group that is shutting down takes no more
         finally:
-            self._tasks = None
             self.abort()
 
     # --- for the channel -------------------------------------------------------------------------

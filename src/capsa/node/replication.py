@@ -17,7 +17,7 @@ from capsa.core.claims import ClaimPart, ReleaseNote, check_receipt
 from capsa.core.ids import BlockId, Buffer, ClaimId, NodeId
 from capsa.core.messages import LIST_MAX, PAYLOAD_SIZE_MAX, Claim, Claimed, Put, Release
 from capsa.core.replication import count_copies, plan
-from capsa.errors import CapsaError, NotFoundError, ProtocolError, leading
+from capsa.errors import CapsaError, LostConnectionError, NotFoundError, ProtocolError, leading
 from capsa.net.session import Session
 from capsa.node.fetching import Fetcher
 from capsa.node.links import Links
@@ -101,7 +101,8 @@ class Replicator:
 
         Goes on to its end when the caller is cancelled, so that what was sent is never here unknown.
         """
-        assert self._tasks is not None, "`run` owns what is on its way"
+        if self._tasks is None:  # `run` owns what is on its way
+            raise LostConnectionError("This node is stopping.", "Run the command again.")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         for block, _ in new:
             self._on_their_way[block] = done
@@ -253,8 +254,12 @@ class Replicator:
 
     async def run(self) -> None:
         """Own what is on its way, complete what is short and hand on releases, until cancelled."""
-        async with asyncio.TaskGroup() as self._tasks:
-            await self._tend()
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            try:
+                await self._tend()
+            finally:
+                self._tasks = None  # a group that is shutting down takes no more
 
     async def _tend(self) -> None:
         while True:
