@@ -12,7 +12,15 @@ from collections.abc import Sequence
 
 from capsa.core.ids import CLAIM_ID_SIZE, BlockId, Buffer, ClaimId, NodeId, block_id
 from capsa.core.messages import Find, Found, Get, Got
-from capsa.errors import CapsaError, DiskError, IntegrityError, NoSpaceError, NotFoundError, UnreachableError
+from capsa.errors import (
+    CapsaError,
+    DeadlineError,
+    DiskError,
+    IntegrityError,
+    NoSpaceError,
+    NotFoundError,
+    UnreachableError,
+)
 from capsa.node.links import Links
 from capsa.node.membership import Members
 from capsa.node.placement import Placement
@@ -78,6 +86,10 @@ class Fetcher:
             session = await self._links.session(node)
             reply = await session.call(Get(block), timeout=self._timing.transfer)
         except NotFoundError:
+            return None
+        except DeadlineError:
+            _log.info("node %s was silent when asked for a block", node.hex()[:8])
+            self._links.distrust(node)
             return None
         except CapsaError as error:
             _log.info("node %s did not give a block: %s", node.hex()[:8], error.message)
