@@ -6,9 +6,10 @@ world replaces; `Clock` is the wall clock alone. The disk has its own seam in `c
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from enum import StrEnum
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,3 +48,18 @@ class Workers(Protocol):
     async def run(self, lane: Lane, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a synchronous `fn` on a lane; it touches no loop object. Cancelling the caller does not stop `fn`."""
         ...
+
+
+async def outlast(job: asyncio.Future[Any]) -> None:
+    """Wait until `job` is done, however often we are cancelled; then raise the cancellation, if any.
+
+    For whoever must know what became of a job on a lane, which no cancellation stops.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while not job.done():
+        try:
+            await asyncio.wait([job])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from capsa.core.ids import ClaimId, NodeId
-from capsa.errors import HomeError
+from capsa.errors import ChangedError, HomeError
 from capsa.node.state import ShortClaim, State
 from capsa.stores.disk import SystemDisk
 
@@ -50,9 +50,9 @@ def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
 
 def test_an_open_put_keeps_its_claim_id_and_what_was_committed(reopen: Reopen) -> None:
     assert reopen().open_puts([NAME, OTHER], [CLAIM, THIRD], 1.0) == [(CLAIM, []), (THIRD, [])]
-    reopen().note_items([(CLAIM, 1, b"second"), (CLAIM, 0, b"first"), (FRESH, 0, b"of no open put")])
+    reopen().note_items([(CLAIM, 1, b"second"), (CLAIM, 0, b"first"), (FRESH, 0, b"of no open put")], 1.0)
     assert reopen().open_puts([NAME], [FRESH], 2.0) == [(CLAIM, [b"first", b"second"])]
-    reopen().learnt((), (), (), [CLAIM])
+    reopen().publish(b"digest", b"head", [CLAIM])
     assert reopen().open_puts([NAME], [FRESH], 3.0) == [(FRESH, [])]
     assert reopen().stale_puts(0.0) == []
 
@@ -62,8 +62,40 @@ def test_what_was_forgotten_or_never_finished_is_stale_until_it_is_released(reop
     reopen().forget_puts([NAME])
     assert reopen().stale_puts(before=5.0) == []
     assert sorted(reopen().stale_puts(before=11.0)) == [CLAIM, THIRD]
+    assert sorted(reopen().stale_puts(before=11.0)) == [CLAIM, THIRD]
     reopen().released([CLAIM])
     assert reopen().stale_puts(before=11.0) == [THIRD]
+
+
+def test_no_head_records_what_may_be_released(reopen: Reopen) -> None:
+    reopen().open_puts([NAME, OTHER], [CLAIM, THIRD], 10.0)
+    reopen().stale_puts(before=11.0)
+    for gone in (CLAIM, FRESH):
+        with pytest.raises(ChangedError, match="given up"):
+            reopen().publish(b"digest", b"head", [gone])
+    assert reopen().known()[2] == []
+
+
+def test_what_another_command_only_forgot_is_still_recorded(reopen: Reopen) -> None:
+    reopen().open_puts([NAME], [CLAIM], 10.0)
+    reopen().forget_puts([NAME])
+    reopen().publish(b"digest", b"head", [CLAIM])
+    assert reopen().stale_puts(before=11.0) == []
+    assert reopen().known()[2] == [b"head"]
+
+
+def test_a_put_that_goes_on_does_not_become_stale(reopen: Reopen) -> None:
+    reopen().open_puts([NAME], [CLAIM], 10.0)
+    reopen().note_items([(CLAIM, 0, b"a part")], 20.0)
+    assert reopen().stale_puts(before=15.0) == []
+    assert reopen().open_puts([NAME], [FRESH], 21.0) == [(CLAIM, [b"a part"])]
+
+
+def test_the_last_item_of_a_long_file_does_not_hide_its_first(reopen: Reopen) -> None:
+    reopen().open_puts([NAME], [CLAIM], 10.0)
+    reopen().note_items([(CLAIM, 0, b"first")], 10.0)
+    reopen().note_items([(CLAIM, 0, b"last, with those of others")], 10.0)
+    assert reopen().open_puts([NAME], [FRESH], 11.0) == [(CLAIM, [b"first"])]
 
 
 def test_what_is_short_is_known_by_part_and_by_claim(reopen: Reopen) -> None:

@@ -133,7 +133,7 @@ class Control:
             raise NotFoundError(f"{len(missing)} blocks of this claim did not reach the home.", "Put the file again.")
         await self._store.claim(part)
         items = [(item.claim, part.number, ids_digest(item.ids)) for item in part.items]
-        await self._workers.run(Lane.DISK, self._state.note_items, items)
+        await self._workers.run(Lane.DISK, self._state.note_items, items, self._clock.now())
         return c.Committed(tuple(await self._replicator.settle(part))), ()
 
     async def _open_puts(self, session: Session, message: c.OpenPuts, payload: memoryview) -> Answer:
@@ -220,7 +220,7 @@ class Control:
             raise RefusedError("This home publishes its own heads only.")
         if not self._head_lock.held_by(session):
             raise RefusedError("Whoever publishes a head must hold the head lock.", "Run the command again.")
-        await self._members.publish(message.head, message.closes)
+        await self._members.publish(head, message.closes)
         if message.complete:
             await self._workers.run(Lane.DISK, self._state.set_value, _COMPLETE, head.digest)
         return c.HeadPublished(await self._gossiper.spread(Sync(heads=(message.head,)))), ()

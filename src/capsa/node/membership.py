@@ -13,6 +13,7 @@ from blake3 import blake3
 
 from capsa.core.commands import PeerLine
 from capsa.core.gossip import Gossip, Learned, Record
+from capsa.core.heads import Head
 from capsa.core.ids import NodeId, OwnerId
 from capsa.core.membership import Membership, NodeView, Settings
 from capsa.core.messages import Sync
@@ -23,7 +24,7 @@ from capsa.core.trust import Roster
 from capsa.errors import HomeError, IntegrityError
 from capsa.node.settings import NodeConfig
 from capsa.node.state import State
-from capsa.seams import Lane, Workers
+from capsa.seams import Lane, Workers, outlast
 
 _log = logging.getLogger(__name__)
 
@@ -162,12 +163,19 @@ class Members:
         """Take in what this node, or a peer in its handshake, says; durably."""
         return await self._keep(self._gossip.learn(statements=statements, records=records, heads=heads))
 
-    async def publish(self, head: bytes, closes: Sequence[bytes]) -> None:
+    async def publish(self, head: Head, claims: Sequence[bytes]) -> None:
         """Take in this home's next head and close, in the same step, the open puts whose claims it records.
 
-        A put that stayed open beside its head would be taken for one that was never finished, and released.
+        A put that stayed open beside its head would be taken for one that was never finished, and released. Raises
+        as `State.publish`, and takes nothing in then. Once begun it is carried out even if the caller is cancelled.
         """
-        await self._keep(self._gossip.learn(heads=(head,)), closes)
+        job = asyncio.ensure_future(self._workers.run(Lane.DISK, self._state.publish, head.digest, head.signed, claims))
+        try:
+            await outlast(job)
+        finally:
+            if not job.cancelled() and job.exception() is None:
+                self._note(self._gossip.learn(heads=(head.signed,)))
+        job.result()
 
     def learn_soon(self, statements: Sequence[bytes]) -> None:
         """Take in verified statements at once; they are made durable with the next exchange.
@@ -178,7 +186,7 @@ class Members:
         self._note(learned)
         self._owed.append(learned)
 
-    async def _keep(self, learned: Learned, closes: Sequence[bytes] = ()) -> Learned:
+    async def _keep(self, learned: Learned) -> Learned:
         """Returns when all that is known is durable, whoever brought it: what answers that it is known relies on it.
 
         What a full disk, or a cancelled caller, left undone is done by the next.
@@ -187,12 +195,10 @@ class Members:
         self._owed.append(learned)
         async with self._saving:
             owed = _together(self._owed)
-            if owed or closes:
-                count = len(self._owed)
-                await self._workers.run(Lane.DISK, self._state.learnt, *as_rows(owed), closes)
-                del self._owed[:count]
-            else:
-                self._owed.clear()
+            count = len(self._owed)
+            if owed:
+                await self._workers.run(Lane.DISK, self._state.learnt, *as_rows(owed))
+            del self._owed[:count]
         return learned
 
     def _records(self) -> dict[NodeId, Record]:

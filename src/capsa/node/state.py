@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import apsw
 
 from capsa.core.ids import ClaimId, NodeId
-from capsa.errors import DiskError, HomeError, NoSpaceError
+from capsa.errors import ChangedError, DiskError, HomeError, NoSpaceError
 from capsa.stores.disk import Disk
 
 VERSION = 1
@@ -33,6 +33,9 @@ CREATE INDEX IF NOT EXISTS short_by_claim ON short(claim);
 CREATE TABLE IF NOT EXISTS releases(digest BLOB, node BLOB, signed BLOB NOT NULL, PRIMARY KEY(digest, node))
     WITHOUT ROWID;
 """
+
+_HANDED_OUT = -1.0
+"""In place of the time since which a claim is stale: some command was told, and may release it at any moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,19 +107,31 @@ class State:
         statements: Iterable[tuple[bytes, bytes]],
         records: Iterable[tuple[bytes, bytes]],
         heads: Iterable[tuple[bytes, bytes]],
-        closes: Sequence[bytes] = (),
     ) -> None:
-        """Keep (digest, signed) of statements and heads, and (node, signed) of records; close open puts.
-
-        All in one transaction. `closes` are the claim ids that a head records: they are neither open nor stale.
-        """
+        """Keep (digest, signed) of statements and heads, and (node, signed) of records, in one transaction."""
         with self._transaction():
             self._db.executemany("INSERT OR IGNORE INTO statements VALUES(?,?)", list(statements))
             self._db.executemany("INSERT OR REPLACE INTO records VALUES(?,?)", list(records))
             self._db.executemany("INSERT OR IGNORE INTO heads VALUES(?,?)", list(heads))
-            for claim in closes:
+
+    def publish(self, digest: bytes, signed: bytes, claims: Iterable[bytes]) -> None:
+        """Keep this home's next head, and close the puts of the claims that it records, in one transaction.
+
+        Raises `ChangedError` if one of them was handed out for release, or closed, before: what it covers would not
+        be kept.
+        """
+        with self._transaction():
+            for claim in claims:
+                if not self._rows(
+                    "SELECT 1 FROM puts WHERE claim=?1 UNION SELECT 1 FROM stale WHERE claim=?1 AND since<>?2",
+                    *(claim, _HANDED_OUT),
+                ):
+                    raise ChangedError(
+                        "Another command of this home has given up or finished this very put.", "Run the command again."
+                    )
                 for table in ("puts", "put_items", "stale"):
                     self._rows(f"DELETE FROM {table} WHERE claim=?", claim)
+            self._rows("INSERT OR IGNORE INTO heads VALUES(?,?)", digest, signed)
 
     def known(self) -> tuple[list[bytes], list[bytes], list[bytes]]:
         """All signed statements, records and heads that are kept."""
@@ -144,13 +159,17 @@ class State:
                 opened.append((ClaimId(claim), items))
         return opened
 
-    def note_items(self, items: Iterable[tuple[bytes, int, bytes]]) -> None:
-        """Remember (claim, number, digest) of items that were committed under open puts."""
+    def note_items(self, items: Sequence[tuple[bytes, int, bytes]], now: float) -> None:
+        """Remember (claim, number, digest) of items that were committed under open puts, which go on then.
+
+        Of two with one number the first stays: the last item of a long file is committed together with others'.
+        """
         with self._transaction():
             self._db.executemany(
-                "INSERT OR REPLACE INTO put_items SELECT ?1,?2,?3 WHERE EXISTS (SELECT 1 FROM puts WHERE claim=?1)",
-                list(items),
+                "INSERT OR IGNORE INTO put_items SELECT ?1,?2,?3 WHERE EXISTS (SELECT 1 FROM puts WHERE claim=?1)",
+                items,
             )
+            self._db.executemany("UPDATE puts SET touched=? WHERE claim=?", [(now, claim) for claim, _, _ in items])
 
     def forget_puts(self, names: Sequence[bytes]) -> None:
         """Close open puts whose claims are to be released."""
@@ -169,9 +188,11 @@ class State:
 
         Not sooner: whoever forgot a put cannot know whether another command is still at work on it.
         """
-        untouched = self._blobs("SELECT name FROM puts WHERE touched<? LIMIT 1024", before)
-        self.forget_puts(untouched)
-        return [ClaimId(claim) for claim in self._blobs("SELECT claim FROM stale WHERE since<? LIMIT 1024", before)]
+        with self._transaction():
+            self.forget_puts(self._blobs("SELECT name FROM puts WHERE touched<? LIMIT 1024", before))
+            due = self._blobs("SELECT claim FROM stale WHERE since<? LIMIT 1024", before)
+            self._db.executemany("UPDATE stale SET since=? WHERE claim=?", [(_HANDED_OUT, claim) for claim in due])
+        return [ClaimId(claim) for claim in due]
 
     def released(self, claims: Sequence[bytes]) -> None:
         """These claims are released: nothing of them is stale or short any more."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 import apsw
 
 from capsa.core.claims import ClaimPart, ReleaseNote
 from capsa.core.ids import BlockId, Buffer, ClaimId, OwnerId
 from capsa.errors import CapsaError, DiskError
-from capsa.seams import Clock, Entropy, Lane, Workers
+from capsa.seams import Clock, Entropy, Lane, Workers, outlast
 from capsa.stores.base import StoreStats
 from capsa.stores.commit import Committer, DiscardBlocks, KeepSigned, PutBlocks, Request
 from capsa.stores.disk import Disk
@@ -124,7 +124,7 @@ class SegmentStore:
         requests = [waiting.request for waiting in batch]
         job = asyncio.ensure_future(self._workers.run(Lane.DISK, self._committer.commit, requests))
         try:
-            await _outlast(job)
+            await outlast(job)
         finally:
             error = None if job.cancelled() else job.exception()
             if job.cancelled() or error is not None:
@@ -149,7 +149,7 @@ class SegmentStore:
             if waiting in self._queue:
                 self._queue.remove(waiting)
             else:
-                await _outlast(waiting.done)
+                await outlast(waiting.done)
             raise
 
     async def put(self, claim: ClaimId, blocks: Sequence[tuple[BlockId, Buffer]]) -> None:
@@ -222,15 +222,3 @@ class SegmentStore:
 def _joins(batch: Sequence[_Waiting], candidate: _Waiting) -> bool:
     """A discard is judged by what is committed, so it never shares a batch."""
     return not isinstance(batch[0].request, DiscardBlocks) and not isinstance(candidate.request, DiscardBlocks)
-
-
-async def _outlast(future: asyncio.Future[Any]) -> None:
-    """Wait until `future` is done, however often we are cancelled; then raise the cancellation, if any."""
-    cancelled: asyncio.CancelledError | None = None
-    while not future.done():
-        try:
-            await asyncio.wait([future])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
