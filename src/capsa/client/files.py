@@ -79,7 +79,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A file whose blocks the home has. `item` is what no part claims yet; `durable` the copies of what one does."""
+    """A file whose blocks the home has. `item` is what no part claims yet; `durable` the copies of what `parts` do."""
 
     key: str
     file: SealedFile
@@ -87,6 +87,7 @@ class _Draft:
     blocks: int
     new_bytes: int
     durable: int
+    parts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +328,7 @@ class Files:
                 item = upload.last_item()
         finally:
             source.close()
-        return _Draft(opening.job.key, file, item, upload.blocks, upload.new_bytes, upload.durable)
+        return _Draft(opening.job.key, file, item, upload.blocks, upload.new_bytes, upload.durable, upload.parts)
 
     async def _sealing(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Work on one file, whose failure is that file's alone."""
@@ -342,7 +343,8 @@ class Files:
         """Claim what no part claims yet, enter all in the catalog, publish the head."""
         if not drafts:
             return []
-        durable = await self._signer.commit_all([draft.item for draft in drafts])
+        after = max(draft.parts for draft in drafts)
+        durable = await self._signer.commit_all([draft.item for draft in drafts], number=after)
         versions = [
             NewVersion(
                 key=draft.key,

@@ -59,11 +59,14 @@ class Signer:
         self._network = network
         self._home = home
 
-    async def commit_all(self, items: Sequence[ClaimItem]) -> list[int]:
-        """Claim many items, as many to a part as it carries; durable copies of each."""
+    async def commit_all(self, items: Sequence[ClaimItem], *, number: int = 0) -> list[int]:
+        """Claim many items, as many to a part as it carries; durable copies of each.
+
+        `number` is above that of any part that claimed blocks of the same claims before.
+        """
         durable: list[int] = []
         for part in _parts(items):
-            durable += await self.commit(0, part)
+            durable += await self.commit(number, part)
         return durable
 
     async def commit(self, number: int, items: Sequence[ClaimItem]) -> list[int]:
@@ -100,7 +103,8 @@ class Upload:
         self._under_way: list[asyncio.Task[None]] = []
         self._ids: list[BlockId] = []
         self._sizes: list[int] = []
-        self._parts = 0
+        self.parts = 0
+        """How many parts claim blocks of it so far."""
         self.blocks = 0
         self.new_bytes = 0
         self.durable = copies + 1
@@ -157,8 +161,8 @@ class Upload:
             buffers.give(buffer)
 
     async def _claim_part(self, item: ClaimItem, sends: Sequence[asyncio.Task[None]]) -> None:
-        number = self._parts
-        self._parts += 1
+        number = self.parts
+        self.parts += 1
         if number < len(self._expected) and ids_digest(item.ids) != self._expected[number]:
             raise CameOutDifferentError("The file changed since an earlier put of it was interrupted.", "Put it again.")
         await asyncio.gather(*sends)
