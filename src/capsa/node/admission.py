@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from capsa.core.gossip import Learned
 from capsa.core.ids import NodeId
 from capsa.core.joining import judge_joiner
 from capsa.core.messages import Admit, Admitted
@@ -32,8 +33,11 @@ class Admissions:
         self.refusal: CapsaError | None = None
         """Why a member would not admit this node, when last asked."""
 
-    async def admit(self, peer: Peer, message: Admit) -> Admitted:
-        """Countersign a joiner's grant and tell it all statements; a repeat finds the first admission again."""
+    async def admit(self, peer: Peer, message: Admit) -> tuple[Admitted, Learned]:
+        """Countersign a joiner's grant; the answer, and what is news for all members.
+
+        A repeat finds the first admission again.
+        """
         async with self._one_at_a_time:  # the second user of an invite must see the first
             statements = [decode_signed(blob) for blob in message.statements]
             now = int(self._clock.now())
@@ -51,9 +55,9 @@ class Admissions:
                     admitted=now,
                 )
                 signed.append(encode_signed(admission))
-            await self._members.learn(statements=signed)
+            learned = await self._members.learn(statements=signed)
             known = [encode_signed(statement) for statement in self._members.roster.proof(NodeId(request.node))]
-            return Admitted(tuple(known))
+            return Admitted(tuple(known)), learned
 
     async def seek(self, pool: Pool, admitted: Callable[[], Awaitable[None]]) -> None:
         """Ask the members whose addresses we have until one admits us; then call `admitted`."""

@@ -82,7 +82,7 @@ class Gossiper:
 
     async def answer(self, session: Session, sync: Sync) -> Sync:
         """A peer's list: take it in, pass on what is news, tell what the peer lacks."""
-        self._pass_on(await self._members.absorb(sync), session.peer.node)
+        self.pass_on(await self._members.absorb(sync), session.peer.node)
         return self._members.answer(sync)
 
     def settled(self) -> bool:
@@ -116,7 +116,7 @@ class Gossiper:
             name=self._config.name,
         )
         signed = encode_signed(record(self._config.device, self._config.network, values))
-        self._pass_on(await self._members.learn(records=(signed,)), None)
+        self.pass_on(await self._members.learn(records=(signed,)), None)
 
     async def spread(self, news: Sync) -> int:
         """Tell all connected members now; how many have it."""
@@ -178,14 +178,15 @@ class Gossiper:
                 if not isinstance(reply.body, Sync):
                     return
                 self.heard(session)
-                self._pass_on(await self._members.absorb(reply.body), session.peer.node)
+                self.pass_on(await self._members.absorb(reply.body), session.peer.node)
                 say = self._members.answer(reply.body)
                 if not (say.statements or say.records or say.heads):
                     return
         except CapsaError as error:
             _log.info("no lists exchanged with %s: %s", session.remote, error.message)
 
-    def _pass_on(self, learned: Learned, source: NodeId | None) -> None:
+    def pass_on(self, learned: Learned, source: NodeId | None) -> None:
+        """Tell all connected members but `source` what was learnt, as soon as may be."""
         if learned:
             self._links.changed()
             news = Sync(

@@ -93,7 +93,9 @@ class Serving:
         return await self._gossiper.answer(session, message), ()
 
     async def _admit(self, session: Session, message: Admit, payload: memoryview) -> Answer:
-        return await self._admissions.admit(session.peer, message), ()
+        admitted, news = await self._admissions.admit(session.peer, message)
+        self._gossiper.pass_on(news, None)  # before another member admits somebody else on the same invite
+        return admitted, ()
 
     async def _put(self, session: Session, message: Put, payload: memoryview) -> Answer:
         if not self._config.capacity:
@@ -126,7 +128,10 @@ class Serving:
         return Claimed(receipt, missing), ()
 
     async def _release(self, session: Session, message: Release, payload: memoryview) -> Answer:
-        await self._store.release(ReleaseNote.parse(message.release, self._config.network))
+        note = ReleaseNote.parse(message.release, self._config.network)
+        if not self._members.roster.is_member(note.owner):
+            raise NotMemberError("The owner of this release is not a member of the network.")
+        await self._store.release(note)
         return Released(), ()
 
     async def _get(self, session: Session, message: Get, payload: memoryview) -> Answer:

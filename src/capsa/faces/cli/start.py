@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from capsa.client.catalog import Owner
 from capsa.client.files import Files
@@ -19,13 +20,12 @@ from capsa.core.keys import OwnerKeys
 from capsa.errors import CapsaError, HomeInUseError, ProtocolError, UnreachableError, leading
 from capsa.net.local import connect
 from capsa.net.session import Session
-from capsa.net.transports.tcp import TcpTransport
 from capsa.net.transports.unix import UnixTransport
-from capsa.node.app import Node, Ready
 from capsa.node.home import Home
 from capsa.node.runtime import SystemClock, SystemEntropy, ThreadWorkers
-from capsa.node.settings import NodeConfig
-from capsa.stores.disk import SystemDisk
+
+if TYPE_CHECKING:
+    from capsa.node.app import Node, Ready
 
 _START_SECONDS = 30.0
 _LOCK_SECONDS = 10.0
@@ -213,6 +213,12 @@ async def _has_node(home: Home) -> bool:
 
 
 def _node(home: Home, workers: ThreadWorkers, options: UpOptions, *, serving: bool) -> Node:
+    # Imported here, since a command that finds a node running needs none of it.
+    from capsa.net.transports.tcp import TcpTransport
+    from capsa.node.app import Node
+    from capsa.node.settings import NodeConfig
+    from capsa.stores.disk import SystemDisk
+
     papers = home.papers()
     config = NodeConfig(
         network=home.network,
