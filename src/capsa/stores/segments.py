@@ -45,6 +45,7 @@ class _Waiting:
             self.done.set_result(None)
         else:
             self.done.set_exception(outcome)
+            self.done.exception()  # looked at, even if whoever waited for it was cancelled
 
 
 class SegmentStore:
