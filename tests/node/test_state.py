@@ -63,7 +63,7 @@ def test_what_was_forgotten_or_never_finished_is_stale_until_it_is_released(reop
     assert reopen().stale_puts(before=5.0) == []
     assert sorted(reopen().stale_puts(before=11.0)) == [CLAIM, THIRD]
     assert sorted(reopen().stale_puts(before=11.0)) == [CLAIM, THIRD]
-    reopen().released([CLAIM])
+    reopen().release(b"digest", b"signed", [CLAIM], [])
     assert reopen().stale_puts(before=11.0) == [THIRD]
 
 
@@ -112,13 +112,21 @@ def test_what_is_short_is_known_by_part_and_by_claim(reopen: Reopen) -> None:
     state.settle(b"next", [])
     state = reopen()
     assert state.short_claim(CLAIM) == line(CLAIM, 3) and state.short_parts() == [b"part"]
-    state.released([CLAIM])
+    state.release(b"digest", b"signed", [CLAIM], [])
     assert reopen().short_parts() == []
+
+
+def test_what_was_released_while_it_was_completed_is_not_short_again(reopen: Reopen) -> None:
+    lines = [ShortClaim(ClaimId(claim), 1, 4) for claim in (CLAIM, FRESH)]
+    reopen().mark_short(b"part", lines)
+    reopen().release(b"digest", b"signed", [CLAIM], [])
+    reopen().settle(b"part", lines)
+    assert reopen().short_claims(b"part") == [FRESH]
 
 
 def test_releases_wait_for_each_node(reopen: Reopen) -> None:
     ann, bob = NodeId(b"a" * 32), NodeId(b"b" * 32)
-    reopen().queue_release(b"digest", b"signed", [ann, bob])
+    reopen().release(b"digest", b"signed", [CLAIM], [ann, bob])
     reopen().release_sent(b"digest", ann)
     state = reopen()
     assert state.queued_releases(ann) == [] and state.queued_releases(bob) == [(b"digest", b"signed")]

@@ -15,16 +15,16 @@ class Placement:
         self._members = members
         self._links = links
 
-    def picks(self, block: BlockId, copies: int, home: NodeId) -> list[NodeId]:
-        """The holders of a block among those that can be reached: an unreachable one's place goes to the next."""
-        reachable = self._links.reachable()
-        return [node for node in self.preferences(block, home) if node in reachable][:copies]
-
     def preferences(self, block: BlockId, home: NodeId) -> list[NodeId]:
         """All nodes that may hold a block, its picks first, whether or not they can be reached."""
         order = self._members.orders().of(block)
         owner, zone = self._home(home)
         return picks(order, copies=len(order), home=home, home_owner=owner, home_zone=zone)
+
+    def takers(self) -> set[NodeId]:
+        """The other nodes that take new blocks now, as far as they can be reached."""
+        records = ((node, self._members.record(node)) for node in self._links.reachable())
+        return {node for node, record in records if record is not None and record.capacity and not record.full}
 
     def should_hold(self, node: NodeId, block: BlockId, copies: int, home: NodeId) -> bool:
         """Whether a node is among a block's picks, were all reachable."""

@@ -9,15 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from capsa.core.claims import ClaimPart, ReleaseNote, check_receipt
 from capsa.core.ids import BlockId, Buffer, ClaimId, NodeId
 from capsa.core.messages import LIST_MAX, PAYLOAD_SIZE_MAX, Claim, Claimed, Put, Release
-from capsa.core.replication import count_copies, plan
-from capsa.errors import CapsaError, LostConnectionError, NotFoundError, ProtocolError, leading
+from capsa.core.replication import Copies, count_copies, plan
+from capsa.errors import (
+    CapsaError,
+    DeadlineError,
+    IntegrityError,
+    LostConnectionError,
+    NotFoundError,
+    ProtocolError,
+    leading,
+)
 from capsa.net.session import Session
 from capsa.node.fetching import Fetcher
 from capsa.node.links import Links
@@ -30,6 +38,8 @@ from capsa.stores.base import BlockStore
 
 _log = logging.getLogger(__name__)
 NONCE_SIZE = 16
+SILENCE_TRANSFERS = 2
+"""How long a node that let us wait in vain gets nothing new, in times of what a transfer may take."""
 
 Holders: TypeAlias = dict[int, set[NodeId]]
 """Nodes that gave a receipt, by the index of the block in its part."""
@@ -77,6 +87,9 @@ class Replicator:
         self._entropy = entropy
         self._wake = asyncio.Event()
         self._settling: set[bytes] = set()
+        self._asked: dict[bytes, set[NodeId]] = {}
+        """Of each short part: the nodes that were there when it was looked at, and did not fail."""
+        self._silent: dict[NodeId, float] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._on_their_way: dict[BlockId, asyncio.Future[None]] = {}
 
@@ -140,8 +153,10 @@ class Replicator:
     async def spread(self, claim: ClaimId, copies: int, blocks: Sequence[tuple[BlockId, Buffer]]) -> None:
         """Send blocks to their picks, pending under `claim`. Failures are left to `settle`."""
         loads: defaultdict[NodeId, list[tuple[BlockId, Buffer]]] = defaultdict(list)
+        willing = self._willing()
         for block, data in blocks:
-            for node in self._placement.picks(block, copies, self._config.node):
+            preferred = self._placement.preferences(block, self._config.node)
+            for node in [node for node in preferred if node in willing][:copies]:
                 loads[node].append((block, data))
         async with asyncio.TaskGroup() as group:
             for node, load in loads.items():
@@ -151,7 +166,18 @@ class Replicator:
         try:
             await self._send(await self._links.session(node), claim, load)
         except CapsaError as error:
+            self._notice_silence(node, error)
             _log.info("blocks did not reach node %s: %s", node.hex()[:8], error.message)
+
+    def _notice_silence(self, node: NodeId, error: CapsaError) -> None:
+        """Whoever let us wait in vain is passed over for a while: all that follows would wait for it again."""
+        if isinstance(error, DeadlineError):
+            self._silent[node] = asyncio.get_running_loop().time() + SILENCE_TRANSFERS * self._config.timing.transfer
+
+    def _willing(self) -> set[NodeId]:
+        """Nodes that can be reached, and did not let us wait in vain lately."""
+        now = asyncio.get_running_loop().time()
+        return {node for node in self._links.reachable() if self._silent.get(node, 0.0) <= now}
 
     async def _send(self, session: Session, claim: ClaimId, load: Sequence[tuple[BlockId, Buffer]]) -> None:
         ids, sizes = tuple(block for block, _ in load), tuple(len(data) for _, data in load)
@@ -170,21 +196,31 @@ class Replicator:
             await self._arrived(block for block, _, _ in part.blocks)
             items = [ShortClaim(item.claim, 1, item.copies + 1) for item in part.items]
             await self._workers.run(Lane.DISK, self._state.mark_short, part.digest, items)
-            holders = await self._confirm(part)
-            copies = count_copies(part, holders, home_holds=True)
-            short = [ShortClaim(claim, c.durable, c.wanted) for claim, c in copies.items() if not c.complete]
-            await self._workers.run(Lane.DISK, self._state.settle, part.digest, short)
+            copies = await self._settle(part, {item.claim for item in part.items})
             return [min(copies[item.claim].durable, item.copies + 1) for item in part.items]
         finally:
             self._settling.discard(part.digest)
 
-    async def _confirm(self, part: ClaimPart) -> Holders:
+    async def _settle(self, part: ClaimPart, claims: Collection[ClaimId]) -> dict[ClaimId, Copies]:
+        """Bring the blocks of these claims of a part to their holders, and remember which of them stay short."""
+        there, failed = self._placement.takers(), set[NodeId]()
+        holders = await self._confirm(part, claims, failed)
+        copies = count_copies(part, holders, home_holds=True)
+        short = [ShortClaim(claim, copies[claim].durable, copies[claim].wanted) for claim in claims]
+        short = [line for line in short if line.durable < line.wanted]
+        await self._workers.run(Lane.DISK, self._state.settle, part.digest, short)
+        self._asked[part.digest] = (there - failed) & self._willing()
+        return copies
+
+    async def _confirm(self, part: ClaimPart, claims: Container[ClaimId], failed: set[NodeId]) -> Holders:
         """Ask until every block has the receipts it wants, or nobody is left to ask; the holders of each block."""
         holders: Holders = {index: set() for index in range(len(part.blocks))}
-        failed: set[NodeId] = set()
         while True:
-            preferences = [self._placement.preferences(block, part.home) for block, _, _ in part.blocks]
-            reachable = self._links.reachable() - failed
+            preferences = [
+                self._placement.preferences(block, part.home) if item.claim in claims else ()
+                for block, _, item in part.blocks
+            ]
+            reachable = self._willing() - failed
             pushes = plan(part, preferences=preferences, holders=holders, reachable=reachable)
             if not pushes:
                 return holders
@@ -215,6 +251,7 @@ class Replicator:
         except NotFoundError:
             failed.add(node)
         except CapsaError as error:
+            self._notice_silence(node, error)
             _log.info("node %s gave no receipt: %s", node.hex()[:8], error.message)
             failed.add(node)
 
@@ -246,11 +283,18 @@ class Replicator:
     # --- afterwards
 
     async def release(self, note: ReleaseNote) -> None:
-        """Keep a release, and hand it to all members; those that are away get it when they are back."""
-        await self._store.release(note)
-        await self._workers.run(Lane.DISK, self._state.queue_release, note.digest, note.signed, self._members.others())
-        await self._workers.run(Lane.DISK, self._state.released, note.claims)
+        """Keep a release, and hand it to all members; those that are away get it when they are back.
+
+        This home is one of them, so that a crash between its journal and its store leaves nothing half released.
+        """
+        nodes = (*self._members.others(), self._config.node)
+        await self._workers.run(Lane.DISK, self._state.release, note.digest, note.signed, note.claims, nodes)
+        await self._keep_release(note)
         self.wake()
+
+    async def _keep_release(self, note: ReleaseNote) -> None:
+        await self._store.release(note)
+        await self._workers.run(Lane.DISK, self._state.release_sent, note.digest, self._config.node)
 
     async def run(self) -> None:
         """Own what is on its way, complete what is short and hand on releases, until cancelled."""
@@ -275,18 +319,26 @@ class Replicator:
                 _log.warning("copies are not completed for now: %s", error.message)
 
     async def _complete(self) -> None:
-        for digest in await self._workers.run(Lane.DISK, self._state.short_parts):
-            if digest not in self._settling:
-                await self._resettle(digest)
+        for _, signed in await self._workers.run(Lane.DISK, self._state.queued_releases, self._config.node):
+            await self._keep_release(ReleaseNote.parse(signed, self._config.network))
         for node in self._links.connected():
             await self._hand_releases(node)
+        parts = await self._workers.run(Lane.DISK, self._state.short_parts)
+        self._asked = {digest: self._asked[digest] for digest in parts if digest in self._asked}
+        for digest in parts:
+            takers = self._placement.takers() & self._willing()
+            if digest not in self._settling and takers - self._asked.get(digest, set()):
+                await self._resettle(digest)
 
     async def _resettle(self, digest: bytes) -> None:
         try:
             part = ClaimPart.parse(await self._store.part(digest), self._config.network)
         except NotFoundError:
             return  # a home that lost its segments gets the part back when it refills
-        await self.settle(part)
+        except IntegrityError as error:
+            _log.warning("a claim part is not completed: %s", error.message)
+            return
+        await self._settle(part, await self._workers.run(Lane.DISK, self._state.short_claims, digest))
 
     async def _hand_releases(self, node: NodeId) -> None:
         for digest, signed in await self._workers.run(Lane.DISK, self._state.queued_releases, node):

@@ -194,9 +194,12 @@ class State:
             self._db.executemany("UPDATE stale SET since=? WHERE claim=?", [(_HANDED_OUT, claim) for claim in due])
         return [ClaimId(claim) for claim in due]
 
-    def released(self, claims: Sequence[bytes]) -> None:
-        """These claims are released: nothing of them is stale or short any more."""
+    def release(self, digest: bytes, signed: bytes, claims: Sequence[bytes], nodes: Iterable[NodeId]) -> None:
+        """These claims are released: nothing of them is stale or short any more, and these nodes are to be told."""
         with self._transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO releases VALUES(?,?,?)", [(digest, node, signed) for node in nodes]
+            )
             for claim in claims:
                 self._rows("DELETE FROM stale WHERE claim=?", claim)
                 self._rows("DELETE FROM short WHERE claim=?", claim)
@@ -212,14 +215,19 @@ class State:
             )
 
     def settle(self, part: bytes, still_short: Sequence[ShortClaim]) -> None:
-        """Replace what was remembered of a part."""
+        """Replace what was remembered of a part; a claim that was released meanwhile is not short again."""
         with self._transaction():
+            there = set(self.short_claims(part))
             self._rows("DELETE FROM short WHERE part=?", part)
-            self.mark_short(part, still_short)
+            self.mark_short(part, [line for line in still_short if line.claim in there])
 
     def short_parts(self) -> list[bytes]:
         """Digests of the parts that have short claims."""
         return self._blobs("SELECT DISTINCT part FROM short")
+
+    def short_claims(self, part: bytes) -> list[ClaimId]:
+        """The short claims of a part."""
+        return [ClaimId(claim) for claim in self._blobs("SELECT claim FROM short WHERE part=?", part)]
 
     def short_claim(self, claim: bytes) -> ShortClaim | None:
         """How a claim stands at the least of its parts; None if nothing is known to be short."""
@@ -231,12 +239,6 @@ class State:
         return int(str(self._rows("SELECT count(DISTINCT claim) FROM short")[0][0]))
 
     # --- releases on their way
-
-    def queue_release(self, digest: bytes, signed: bytes, nodes: Iterable[NodeId]) -> None:
-        with self._transaction():
-            self._db.executemany(
-                "INSERT OR IGNORE INTO releases VALUES(?,?,?)", [(digest, node, signed) for node in nodes]
-            )
 
     def queued_releases(self, node: NodeId) -> list[tuple[bytes, bytes]]:
         """(digest, signed) of releases that this node has not acknowledged; at most 1,024."""
