@@ -19,7 +19,7 @@ NEW = {"x/new": b"put when the power failed, " * 150, "small": b"small"}
 HOME_STEPS: Final = 480
 """About so many changes and syncs does the home's disk see in a put of `NEW`, and a holder's disk:"""
 HOLDER_STEPS: Final = 250
-LINE_SEGMENTS: Final = 100
+LINE_SEGMENTS: Final = 40
 """About so many segments does a command exchange with its node in a put of `NEW`."""
 
 
@@ -149,41 +149,41 @@ async def command_dies(world: World, segment: int) -> bool:
     return passed >= segment
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_the_machine_of_a_home_fails(seed: int) -> None:
     simulate(lambda world: machine_fails(world, world.chance.randint(1, HOME_STEPS)), seed)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_the_node_of_a_home_fails_and_its_command_lives(seed: int) -> None:
     simulate(lambda world: node_fails(world, world.chance.randint(1, HOME_STEPS)), seed)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_a_holder_fails(seed: int) -> None:
     simulate(lambda world: holder_fails(world, world.chance.randint(1, HOLDER_STEPS)), seed)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_a_command_dies(seed: int) -> None:
     simulate(lambda world: command_dies(world, world.chance.randint(1, LINE_SEGMENTS)), seed)
 
 
 @pytest.mark.big
-@pytest.mark.parametrize("step", range(1, HOME_STEPS))
-def test_the_machine_of_a_home_fails_at_every_step(step: int) -> None:
+@pytest.mark.parametrize("step", range(1, HOME_STEPS, 2))
+def test_the_machine_of_a_home_fails_at_any_step(step: int) -> None:
     simulate(lambda world: machine_fails(world, step), step)
 
 
 @pytest.mark.big
-@pytest.mark.parametrize("step", range(1, HOME_STEPS, 2))
-def test_the_node_of_a_home_fails_at_every_other_step(step: int) -> None:
+@pytest.mark.parametrize("step", range(2, HOME_STEPS, 4))
+def test_the_node_of_a_home_fails_at_any_step(step: int) -> None:
     simulate(lambda world: node_fails(world, step), step)
 
 
 @pytest.mark.big
-@pytest.mark.parametrize("step", range(1, HOLDER_STEPS))
-def test_a_holder_fails_at_every_step(step: int) -> None:
+@pytest.mark.parametrize("step", range(1, HOLDER_STEPS, 2))
+def test_a_holder_fails_at_any_step(step: int) -> None:
     simulate(lambda world: holder_fails(world, step), step)
 
 
