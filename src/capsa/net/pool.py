@@ -38,6 +38,8 @@ from capsa.seams import Entropy
 
 HANDSHAKE_TIMEOUT_SECONDS: Final = 10.0
 """From an accepted connection to a greeted peer."""
+JOINER_SECONDS: Final = 60.0
+"""How long a session lasts that serves admission only, of which one invite can open any number."""
 DIAL_TIMEOUT_SECONDS: Final = 10.0
 """From a dialled address to a greeted peer."""
 SESSIONS_MAX: Final = 256
@@ -211,15 +213,18 @@ class Pool:
     async def _welcome(self, session: Session) -> None:
         """Serve an accepted connection to its end; without a greeting in time it ends early."""
         loop = asyncio.get_running_loop()
-        alarm = loop.call_later(HANDSHAKE_TIMEOUT_SECONDS, self._give_up, session)
+        alarms = [loop.call_later(HANDSHAKE_TIMEOUT_SECONDS, self._give_up, session)]
         try:
-            await session.opened()
+            peer = await session.opened()
             self._doorkeeper.leave(session)
+            if not peer.admitted:
+                alarms.append(loop.call_later(JOINER_SECONDS, session.close))
             await session.run()
         except CapsaError as error:
             _log.info("refused a connection from %s: %s", session.remote or "nowhere", error.message)
         finally:
-            alarm.cancel()
+            for alarm in alarms:
+                alarm.cancel()
             self._doorkeeper.leave(session)
             session.abort()
             self._closed(session)

@@ -129,7 +129,7 @@ class Node:
             return len(await segments.damaged())
 
         pool = Pool(
-            self._transports,
+            self._between_nodes(),
             Identity(config, members, clock),
             handle,
             entropy=entropy,
@@ -216,6 +216,11 @@ class Node:
         """Wait until no command is connected."""
         if self._door is not None:
             await self._door.wait_unused()
+
+    def _between_nodes(self) -> Mapping[str, Transport]:
+        """The transports that lead to other machines: an address that a peer names must not be a socket of this one."""
+        local = urlsplit(self._config.control or "").scheme
+        return {scheme: one for scheme, one in self._transports.items() if scheme != local} or self._transports
 
     def _greet(self, session: Session) -> Hello:
         return Hello(VERSION, self._clock.now(), self._boot, observed=session.remote)

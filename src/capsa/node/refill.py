@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from itertools import pairwise
 
 from capsa.core.claims import ClaimPart
 from capsa.core.ids import BlockId, ClaimId, NodeId
 from capsa.core.messages import LIST_MAX, GetPart, Inventory, Parts
-from capsa.errors import CapsaError, NoSpaceError, NotFoundError, ProtocolError, UnreachableError
+from capsa.errors import (
+    CapsaError,
+    IntegrityError,
+    NoSpaceError,
+    NotFoundError,
+    ProtocolError,
+    UnreachableError,
+)
 from capsa.net.session import Session
 from capsa.node.fetching import Fetcher
 from capsa.node.links import Links
@@ -26,6 +34,8 @@ from capsa.stores.base import BlockStore
 _log = logging.getLogger(__name__)
 _UNDER_WAY = "refilling"
 _AT_ONCE = 4
+_DAMAGED_MAX = 64
+"""Claims that a node may list and not have; with more of them it is not worth asking on."""
 
 
 class Refiller:
@@ -86,6 +96,7 @@ class Refiller:
         A part that lacks blocks which only an absent node may have is left for another time; the rest is taken.
         """
         whole = True
+        damaged = 0
         try:
             session = await self._links.session(node)
             known = set(await self._store.parts())
@@ -94,9 +105,18 @@ class Refiller:
                 reply = await session.call(Inventory(after), timeout=self._config.timing.ask)
                 if not isinstance(reply.body, Parts):
                     raise ProtocolError("A node answered a question for its claims with something else.")
+                if any(one >= other for one, other in pairwise((after, *reply.body.digests))):
+                    raise ProtocolError("A node lists its claims out of order: the list might never end.")
                 for digest in reply.body.digests:
-                    if digest not in known:
+                    if digest in known:
+                        continue
+                    try:
                         whole &= await self._take_part(session, digest)
+                    except (IntegrityError, NotFoundError) as error:  # others may have it, and this node has others
+                        damaged += 1
+                        if damaged > _DAMAGED_MAX:
+                            raise
+                        _log.info("node %s could not give a claim: %s", node.hex()[:8], error.message)
                 if len(reply.body.digests) < LIST_MAX:
                     return whole
                 after = reply.body.digests[-1]

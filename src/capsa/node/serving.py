@@ -31,7 +31,14 @@ from capsa.core.messages import (
     Sync,
 )
 from capsa.core.proofs import SAMPLE_SIZE, proof, sample_offset
-from capsa.errors import NotMemberError, ProtocolError, RefusedError, UnknownKindError
+from capsa.errors import (
+    IntegrityError,
+    NotFoundError,
+    NotMemberError,
+    ProtocolError,
+    RefusedError,
+    UnknownKindError,
+)
 from capsa.net.session import Session
 from capsa.node.admission import Admissions
 from capsa.node.gossip import Gossiper
@@ -110,10 +117,16 @@ class Serving:
         return Held(tuple(proofs)), ()
 
     async def _prove(self, block: BlockId, nonce: bytes) -> bytes:
-        sample, length = await self._store.sample(block, sample_offset(nonce, block), SAMPLE_SIZE)
+        """A proof, or nothing where the bytes turn out to be lost: that says nothing of the blocks asked with it."""
+        try:
+            sample, length = await self._store.sample(block, sample_offset(nonce, block), SAMPLE_SIZE)
+        except (IntegrityError, NotFoundError):
+            return b""
         return proof(nonce, self._config.node, block, sample, length)
 
     async def _claim(self, session: Session, message: Claim, payload: memoryview) -> Answer:
+        if not self._config.capacity:
+            raise RefusedError("This node stores nothing for others.")
         part = ClaimPart.parse(message.part, self._config.network)
         if not self._members.roster.is_member(part.owner):
             raise NotMemberError("The owner of this claim is not a member of the network.")

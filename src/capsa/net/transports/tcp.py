@@ -82,6 +82,6 @@ class TcpTransport:
                 )
             else:  # uvloop, which tries a name's addresses one after the other
                 _, connection = await loop.create_connection(connect, host, port)
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:  # names that cannot be encoded are ValueErrors, too
             raise UnreachableError(f"Nobody answers at {address}: {error}.") from error
         return connection
