@@ -71,6 +71,18 @@ class Owner:
     """The network's default, which catalog pages have whatever a put asks for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What each key came to, and how many nodes, the home counted, can tell of it.
+
+    `told` is the least of those that have the new catalog pages, unless these have all wanted copies, and the head:
+    whoever has a file's blocks only would not know that they are a file. None if nothing new was published.
+    """
+
+    entries: dict[str, VersionEntry | CapsaError]
+    told: int | None = None
+
+
 class Snapshot:
     """The catalog as the heads known to the home say it is; pages that were read are kept."""
 
@@ -140,7 +152,7 @@ class Catalog:
         told = await self._link.ask(Heads(), HeadsTold)
         return Snapshot(self._link, self._owner, told.heads, self._pages)
 
-    async def add(self, versions: Sequence[NewVersion]) -> dict[str, VersionEntry | CapsaError]:
+    async def add(self, versions: Sequence[NewVersion]) -> Added:
         """Add versions of keys, publish the new head; what each key came to.
 
         A key that got other bytes in the meantime is a `RefusedError` in the result, and is not added. If the node
@@ -155,8 +167,9 @@ class Catalog:
                         raise
         raise AssertionError("unreachable")
 
-    async def _add(self, versions: Sequence[NewVersion]) -> dict[str, VersionEntry | CapsaError]:
+    async def _add(self, versions: Sequence[NewVersion]) -> Added:
         taken, session = await self._link.ask_where(TakeHeadLock(), HeadLockTaken)
+        told: int | None = None
         try:
             before = Snapshot(self._link, self._owner, taken.heads, self._pages)
             entries, outdone, results = await self._judge(before, versions, taken.sequence)
@@ -169,18 +182,20 @@ class Catalog:
                         new_claim=self._new_claim,
                     )
                 )
-                complete = await self._store_pages(update.pages)
+                copies = await self._store_pages(update.pages)
+                complete = copies > self._owner.copies
                 head = self._next_head(before, taken, update, entries)
                 claims = tuple(entry.claim for entry in entries if isinstance(entry, VersionEntry))
                 # Over the session that holds the lock, or not at all: had the lock passed to another command in the
                 # meantime, this head would be the older one, and what it adds would be told stored, and be in none.
-                await self._link.ask_on(session, PublishHead(head.signed, claims, complete), HeadPublished)
-                if complete:
+                published = await self._link.ask_on(session, PublishHead(head.signed, claims, complete), HeadPublished)
+                told = 1 + published.members if complete else min(copies, 1 + published.members)
+                if complete and (published.members or not self._owner.copies):  # else others' newest head needs them
                     await self._release([*(page.claim for page in update.replaced), *outdone])
         finally:
             with suppress(LostConnectionError):  # a lost session gives the lock back by itself
                 await self._link.ask_on(session, FreeHeadLock(), Done)
-        return results
+        return Added(results, told)
 
     async def _judge(
         self, before: Snapshot, versions: Sequence[NewVersion], sequence: int
@@ -225,12 +240,12 @@ class Catalog:
             results[version.key] = entry
         return entries, outdone, results
 
-    async def _store_pages(self, pages: Sequence[NewPage]) -> bool:
-        """Store new pages and claim each; whether all wanted receipts came."""
+    async def _store_pages(self, pages: Sequence[NewPage]) -> int:
+        """Store new pages and claim each; the least durable copies of any, the home counted."""
         copies = self._owner.copies
         await keep_small(self._link, pages[0].claim, copies, (Block(page.id, memoryview(page.block)) for page in pages))
         items = [ClaimItem(page.claim, copies, 0, (page.id,), (len(page.block),)) for page in pages]
-        return min(await self._signer.commit_all(items)) > copies
+        return min(await self._signer.commit_all(items))
 
     def _next_head(self, before: Snapshot, taken: HeadLockTaken, update: Update, entries: Sequence[Entry]) -> Head:
         device = self._owner.device

@@ -360,9 +360,10 @@ class Files:
             )
             for draft in drafts
         ]
-        entered = await self.catalog.add(versions)
+        added = await self.catalog.add(versions)
+        told = copies + 1 if added.told is None else added.told
         return [
-            await self._outcome(draft, entered[draft.key], min(draft.durable, count), copies + 1)
+            await self._outcome(draft, added.entries[draft.key], min(draft.durable, count, told), copies + 1)
             for draft, count in zip(drafts, durable, strict=True)
         ]
 
