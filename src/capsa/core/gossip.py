@@ -27,7 +27,8 @@ from capsa.errors import IntegrityError, ProtocolError
 BLOBS_SIZE_MAX: Final = 768 * 1024
 """Bytes of blobs in one message; marks take up to 200 KiB more, which stays below `BODY_SIZE_MAX`."""
 STATEMENTS_SIZE_MAX: Final = 16 * 1024 * 1024
-"""Bytes of statements kept: some sixty thousand. What comes beyond is passed over."""
+"""Bytes of statements kept: some sixty thousand. What comes beyond is passed over, unless the founder signed it:
+a member that floods the network could otherwise not be put out."""
 UNKNOWN_SIZE_MAX: Final = 256 * 1024
 """Bytes of statements of unknown kinds kept for each member or device that signed them."""
 _SHARDS_MAX: Final = 65536
@@ -90,6 +91,7 @@ class Gossip(Generic[R]):
 
     def __init__(self, founding: bytes, evaluate: Callable[[NetworkId, Iterable[Signed]], R]) -> None:
         self._network = NetworkId(blake3(founding).digest())
+        self._founder = decode_signed(founding).signer
         self._evaluate = evaluate
         self._roster: R | None = None
         self._statements: dict[bytes, _Statement] = {}
@@ -200,7 +202,8 @@ class Gossip(Generic[R]):
         return tuple(statement.signed for statement in kept)
 
     def _keep_statement(self, digest: bytes, statement: _Statement) -> bool:
-        if self._statements_size + len(statement.blob) > STATEMENTS_SIZE_MAX:
+        full = self._statements_size + len(statement.blob) > STATEMENTS_SIZE_MAX
+        if full and statement.signed.signer != self._founder:
             return False
         self._statements[digest] = statement
         self._statements_size += len(statement.blob)
