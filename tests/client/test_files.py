@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from capsa.client.files import Job, Stored
+from capsa.client.jobs import Job, Stored
 from capsa.client.sources import StreamSource
 from capsa.core.claims import ClaimItem, make_part, make_release
 from capsa.core.commands import Commit, Committed, Done, EndClaims, Keep, Kept

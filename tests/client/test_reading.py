@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from capsa.client.files import Stored
+from capsa.client.jobs import Stored
 from capsa.client.parts import part_path
 from capsa.core.caps import Cap
 from capsa.errors import CapsaError, IntegrityError, NotFoundError, RefusedError

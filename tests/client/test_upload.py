@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 
-from capsa.client.files import Stored
+from capsa.client.jobs import Stored
 from capsa.core.claims import ClaimPart, make_receipt
 from capsa.core.ids import BlockId, ClaimId
 from capsa.core.messages import Claim, Claimed, Message, Put, PutDone

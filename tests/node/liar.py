@@ -40,6 +40,7 @@ from capsa.node.identity import Identity
 from capsa.node.membership import Members
 from capsa.node.runtime import SystemClock, SystemEntropy, ThreadWorkers
 from capsa.node.state import State
+from capsa.seams import Lane
 from tests.node.network import ROOMY, Network
 
 M = TypeVar("M", bound=Message)
@@ -129,7 +130,7 @@ class Liar:
         return sum(bool(proof) for proof in held.proofs)
 
     async def close(self) -> None:
-        self._state.close()
+        await self._workers.run(Lane.DISK, self._state.close)
         self._workers.close()
 
 

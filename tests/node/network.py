@@ -16,7 +16,8 @@ from pathlib import Path
 from blake3 import blake3
 
 from capsa.client.catalog import Owner
-from capsa.client.files import Files, Job, Stored
+from capsa.client.files import Files
+from capsa.client.jobs import Job, Stored
 from capsa.client.link import HomeLink
 from capsa.client.reading import Reader
 from capsa.client.sources import FileSource

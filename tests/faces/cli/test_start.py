@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from capsa.client.files import Stored
+from capsa.client.jobs import Stored
 from capsa.core.commands import Status, StatusTold
 from capsa.errors import HomeError, HomeInUseError
 from capsa.faces.cli.start import HomeContext, UpOptions, at_home, run_node

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from capsa.client.files import Job, Stored
+from capsa.client.jobs import Job, Stored
 from capsa.client.sources import FileSource, Source
 from capsa.core.caps import format_cap
 from capsa.core.names import check_key

@@ -14,7 +14,8 @@ from functools import partial
 from typing import Final, TypeVar
 
 from capsa.client.catalog import Owner
-from capsa.client.files import Files, Job, Stored
+from capsa.client.files import Files
+from capsa.client.jobs import Job, Stored
 from capsa.client.link import HomeLink
 from capsa.client.reading import Reader
 from capsa.core.caps import Cap

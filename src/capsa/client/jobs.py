@@ -1,0 +1,94 @@
+"""Files to be put: what is asked for each, what becomes of it, and which are recorded together."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from blake3 import blake3
+
+from capsa.client.sources import Source
+from capsa.core.caps import Cap
+from capsa.core.names import check_key, last_part
+from capsa.core.pages import check_name
+from capsa.errors import CapsaError, FormatError, UsageError
+
+BATCH_FILES: Final = 1000
+"""Files that are recorded together: one head, one set of catalog pages."""
+BATCH_BYTES: Final = 256 * 1024 * 1024
+"""Plaintext after which what is there is recorded."""
+_READ_SIZE: Final = 1024 * 1024
+
+Progress: TypeAlias = Callable[[int], None]
+"""Called with a number of further plaintext bytes that are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file to put: its key, how to open it when its turn comes, and its size if that is known by then.
+
+    Only what is `repeatable`, opened again gives the same bytes, can be taken up where an earlier put stopped.
+    """
+
+    key: str
+    open: Callable[[], Source]
+    size: int | None = None
+    repeatable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of one file; `durable` and `wanted` copies count the home, `error` is set where it failed."""
+
+    key: str
+    cap: Cap | None = None
+    size: int = 0
+    blocks: int = 0
+    new_bytes: int = 0
+    unchanged: bool = False
+    durable: int = 0
+    wanted: int = 0
+    error: CapsaError | None = None
+
+
+def check_put_key(key: str) -> None:
+    """Raise `UsageError` unless a file can be stored under this key: its last part becomes the file's name."""
+    check_key(key)
+    try:
+        check_name(last_part(key))
+    except FormatError as error:
+        raise UsageError(f"{key} cannot be stored: {error.message}", "Store it under another key with --as.") from None
+
+
+def batches(jobs: Iterable[Job]) -> Iterator[list[Job]]:
+    """Jobs that are recorded together; a key that comes twice meets what came first."""
+    batch: dict[str, Job] = {}
+    size = 0
+    for job in jobs:
+        key = unicodedata.normalize("NFC", job.key)
+        if len(batch) == BATCH_FILES or size >= BATCH_BYTES or key in batch:
+            yield list(batch.values())
+            batch, size = {}, 0
+        batch[key] = replace(job, key=key)
+        size += job.size or 0
+    if batch:
+        yield list(batch.values())
+
+
+def has_digest(job: Job, size: int, digest: bytes) -> bool:
+    """Whether the job's bytes are those of a stored version. On the lane."""
+    source = job.open()
+    try:
+        if source.size is not None and source.size != size:
+            return False
+        hasher = blake3()
+        buffer = memoryview(bytearray(_READ_SIZE))
+        while count := source.read_into(buffer):
+            hasher.update(buffer[:count])
+            if count < len(buffer):
+                break
+        return hasher.digest() == digest
+    finally:
+        source.close()
