@@ -196,7 +196,7 @@ class Replicator:
             await self._arrived(block for block, _, _ in part.blocks)
             items = [ShortClaim(item.claim, 1, item.copies + 1) for item in part.items]
             await self._workers.run(Lane.DISK, self._state.mark_short, part.digest, items)
-            copies = await self._settle(part, {item.claim for item in part.items})
+            copies = await self._settle(part, dict.fromkeys(item.claim for item in part.items))
             return [min(copies[item.claim].durable, item.copies + 1) for item in part.items]
         finally:
             self._settling.discard(part.digest)
@@ -338,7 +338,8 @@ class Replicator:
         except IntegrityError as error:
             _log.warning("a claim part is not completed: %s", error.message)
             return
-        await self._settle(part, await self._workers.run(Lane.DISK, self._state.short_claims, digest))
+        short = await self._workers.run(Lane.DISK, self._state.short_claims, digest)
+        await self._settle(part, dict.fromkeys(short))
 
     async def _hand_releases(self, node: NodeId) -> None:
         for digest, signed in await self._workers.run(Lane.DISK, self._state.queued_releases, node):
