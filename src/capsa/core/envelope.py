@@ -69,11 +69,12 @@ class Codec:
         assert len(self._decoders) == len(set(kinds)), "two messages share a code"
 
     def encode(self, kind: Type, request: int, body: Message, payload_size: int) -> bytearray:
-        """The envelope and body; `payload_size` bytes are to follow."""
+        """The envelope and body; `payload_size` bytes are to follow. `ProtocolError` if either is past its bound."""
         head = bytearray(ENVELOPE_SIZE)
         self._encoder.encode_into(body, head, ENVELOPE_SIZE)
         body_size = len(head) - ENVELOPE_SIZE
-        assert body_size <= BODY_SIZE_MAX and payload_size <= PAYLOAD_SIZE_MAX, "a message past its bounds"
+        if body_size > BODY_SIZE_MAX or payload_size > PAYLOAD_SIZE_MAX:
+            raise ProtocolError(f"A message of this kind ({body.code}) came out larger than any may be.")
         _LAYOUT.pack_into(head, 0, kind, 0, body.code, request, body_size, payload_size)
         return head
 

@@ -200,7 +200,7 @@ class Session:
         try:
             body = self._codec.decode(envelope)
         except UnknownKindError as error:
-            self._reply(number, _failure(error), ())
+            self._reply(number, self._encode(number, _failure(error)))
             return
         self._requests.append(_Request(number, body, envelope.payload))
         self._start_handlers()
@@ -240,12 +240,12 @@ class Session:
     async def _call(self, message: Message, payload: Sequence[Buffer], size: int) -> Reply:
         if self.closed:
             raise self._lost()
-        await self._turnstile.enter(size)
-        if self.closed:
-            raise self._lost()
         request = self._next_request
         self._next_request = (request + 1) % 2**32
         head = self._codec.encode(Type.REQUEST, request, message, size)
+        await self._turnstile.enter(size)
+        if self.closed:
+            raise self._lost()
         call = self._calls[request] = _Call(size, self._loop.create_future())
         self.used_at = self._loop.time()
         outgoing = self.channel.send((head, *payload))
@@ -302,33 +302,37 @@ class Session:
             self._handlers[request.number] = self._tasks.create_task(self._handle(request))
 
     async def _handle(self, request: _Request) -> None:
+        number = request.number
         try:
             body, payload = await self._handler(self, request.message, request.payload)
+            answer = self._encode(number, body, payload)
         except asyncio.CancelledError:
             self.abort()
             raise
         except CapsaError as error:
-            body, payload = _failure(error), ()
+            answer = self._encode(number, _failure(error))
         except Exception:  # noqa: BLE001 - a handler's bug is answered and logged; it does not end the session
             _log.exception("a handler failed")
-            body = Failure(CapsaError.kind, "The other side failed to handle the request; its log says more.")
-            payload = ()
-        del self._handlers[request.number]
+            message = "The other side failed to handle the request; its log says more."
+            answer = self._encode(number, Failure(CapsaError.kind, message))
+        del self._handlers[number]
         if not self.closed:
-            self._reply(request.number, body, payload)
+            self._reply(number, answer)
             self._start_handlers()
 
-    def _reply(self, number: int, body: Message, payload: Sequence[Buffer]) -> None:
+    def _encode(self, number: int, body: Message, payload: Sequence[Buffer] = ()) -> Sequence[Buffer]:
         payload_size = sum(memoryview(part).nbytes for part in payload)
-        head = self._codec.encode(Type.REPLY, number, body, payload_size)
-        size = len(head) + payload_size
+        return (self._codec.encode(Type.REPLY, number, body, payload_size), *payload)
+
+    def _reply(self, number: int, answer: Sequence[Buffer]) -> None:
+        size = sum(memoryview(part).nbytes for part in answer)
         self._reply_bytes += size
         self._handled_bytes -= self._handled[number]
         self._handled[number] = 0
         if self._paused and self._handled_bytes <= REQUEST_BYTES_MAX:
             self._paused = False
             self.channel.resume_reading()
-        self.channel.send((head, *payload), lambda: self._replied(number, size))
+        self.channel.send(answer, lambda: self._replied(number, size))
 
     def _replied(self, number: int, size: int) -> None:
         """The answer has left. Until then its request counted: whoever asks, and never reads, is bounded by that."""

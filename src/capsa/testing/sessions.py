@@ -11,8 +11,29 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
-from capsa.core.messages import PEER_MESSAGES, Failure, Get, Got, Message, Ping, Pong, Put, PutDone, Released
-from capsa.errors import CapsaError, DeadlineError, LostConnectionError, NotFoundError, UnknownKindError
+from capsa.core.messages import (
+    BODY_SIZE_MAX,
+    PAYLOAD_SIZE_MAX,
+    PEER_MESSAGES,
+    Failure,
+    Get,
+    Got,
+    Have,
+    Message,
+    Ping,
+    Pong,
+    Put,
+    PutDone,
+    Released,
+)
+from capsa.errors import (
+    CapsaError,
+    DeadlineError,
+    LostConnectionError,
+    NotFoundError,
+    ProtocolError,
+    UnknownKindError,
+)
 from capsa.net.rpc import HANDLERS_MAX, REQUEST_BYTES_MAX, REQUESTS_MAX, Answer, Handler, Reply
 from capsa.net.session import Session
 from capsa.testing.transports import pattern
@@ -128,6 +149,25 @@ async def check_a_bug_in_a_handler_is_answered(join: Joiner) -> None:
         error = await _error_of(near.call(Get(bytes(32)), timeout=_TIMEOUT))
         assert error.kind == "failed" and "secret detail" not in str(error)
         assert (await near.call(Ping(1), timeout=_TIMEOUT)).body == Pong(1)
+
+
+async def check_an_answer_past_its_bounds_is_a_failure(join: Joiner) -> None:
+    answers: dict[int, tuple[Message, tuple[bytes, ...]]] = {
+        1: (Have((bytes(32),) * (BODY_SIZE_MAX // 32), bytes(16)), ()),
+        2: (Got(), (bytes(PAYLOAD_SIZE_MAX), b"+")),
+    }
+
+    async def overdo(session: Session, message: Message, payload: memoryview) -> Answer:
+        assert isinstance(message, Ping)
+        return answers.get(message.incarnation) or (Pong(message.incarnation), ())
+
+    async with join(echo, overdo) as (near, far):
+        for number in answers:
+            assert type(await _error_of(near.call(Ping(number), timeout=_TIMEOUT))) is ProtocolError
+            message, _ = answers[1]
+            assert type(await _error_of(far.call(message, timeout=_TIMEOUT))) is ProtocolError
+        assert (await near.call(Ping(3), timeout=_TIMEOUT)).body == Pong(3)
+        assert near.idle and not far.closed
 
 
 async def check_an_unknown_kind_gets_a_typed_error(join: Joiner) -> None:
@@ -248,6 +288,7 @@ SESSION_CHECKS: tuple[SessionCheck, ...] = (
     check_a_small_call_overtakes_bulk,
     check_an_error_keeps_its_kind,
     check_a_bug_in_a_handler_is_answered,
+    check_an_answer_past_its_bounds_is_a_failure,
     check_an_unknown_kind_gets_a_typed_error,
     check_a_deadline_ends_a_call_and_not_the_session,
     check_a_call_may_be_cancelled_at_any_moment,
