@@ -135,7 +135,7 @@ class TakeHeadLock(Message, frozen=True, array_like=True):
 
 
 class HeadLockTaken(Message, frozen=True, array_like=True):
-    """The next sequence number, durable before it is told, and all heads of the owner that are known here.
+    """The next sequence number, durable before it is told, and the newest known head of each of the owner's devices.
 
     `complete` is the digest of this home's newest head whose pages had all wanted receipts, or empty.
     """
@@ -170,7 +170,7 @@ class HeadPublished(Message, frozen=True, array_like=True):
 
 
 class Heads(Message, frozen=True, array_like=True):
-    """All heads of this home's owner that are known here."""
+    """The newest known head of each device of this home's owner."""
 
     code = 119
 

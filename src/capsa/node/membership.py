@@ -13,7 +13,7 @@ from blake3 import blake3
 
 from capsa.core.commands import PeerLine
 from capsa.core.gossip import Gossip, Learned, Record
-from capsa.core.heads import Head
+from capsa.core.heads import Head, newest
 from capsa.core.ids import NodeId, OwnerId
 from capsa.core.membership import Membership, NodeView, Settings
 from capsa.core.messages import Sync
@@ -89,8 +89,8 @@ class Members:
         return record.addresses if record else ()
 
     def heads_of(self, owner: OwnerId) -> list[bytes]:
-        """The signed heads of all of an owner's devices."""
-        return [head.signed for head in self._gossip.heads() if head.owner == owner]
+        """The newest signed head of each of an owner's devices."""
+        return [head.signed for head in newest(h for h in self._gossip.heads() if h.owner == owner).values()]
 
     def orders(self) -> Orders:
         """Placement over the nodes that were not absent for too long."""
