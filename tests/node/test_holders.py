@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from capsa.core.messages import LIST_MAX, Claim, Claimed, GetPart, Inventory, Message, Parts
+from capsa.core import commands as c
+from capsa.core.messages import LIST_MAX, Claim, Claimed, GetPart, Have, Held, Inventory, Message, Parts
 from capsa.errors import NotFoundError, RefusedError
 from capsa.net.rpc import Answer
 from capsa.net.session import Session
-from tests.node.liar import lying
+from tests.node.liar import Liar, lying
 from tests.node.network import live, noise, until, write
 
 
@@ -58,3 +60,34 @@ async def test_a_list_of_claims_without_end_stops_no_refill(tmp_path: Path) -> N
 
             await until(refilled)
             assert not [message for message in eye.asked if isinstance(message, GetPart)]
+
+
+class Together(Liar):
+    """Answers who asks what it holds only once the others like it were asked too."""
+
+    all_asked: asyncio.Barrier
+
+    async def _handle(self, session: Session, message: Message, payload: memoryview) -> Answer:
+        if isinstance(message, Have):
+            async with self.all_asked:
+                pass
+        return await super()._handle(session, message, payload)
+
+
+def all_held(session: Session, message: Message, payload: memoryview) -> Answer:
+    assert isinstance(message, Have)
+    return Held((bytes(32),) * len(message.ids)), ()
+
+
+async def test_holders_are_asked_at_once(tmp_path: Path) -> None:
+    """One that is silent holds up nobody else's answer."""
+    Together.all_asked = asyncio.Barrier(2)
+    async with (
+        live(tmp_path, "ann", copies=0) as network,
+        lying(network, "bob", all_held, kind=Together) as bob,
+        lying(network, "cid", all_held, kind=Together) as cid,
+    ):
+        await network.acquainted("ann", "bob", "cid")
+        async with network.client("ann") as ann:
+            told = await ann.link.ask(c.Holders((bytes(32),)), c.HoldersTold)
+        assert {line.node for line in told.nodes} == {bob.node, cid.node}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -175,8 +176,11 @@ class Control:
         here = set(blocks) - set(await self._store.missing(blocks))
         lines = [c.NodeHolds(self._config.node, tuple(i for i, block in enumerate(blocks) if block in here))]
         nonce = self._entropy.take(NONCE_SIZE)
-        for node in self._links.connected():
-            lines.append(c.NodeHolds(node, await self._held_by(node, blocks, here, nonce)))
+        async with asyncio.TaskGroup() as group:
+            asked = {
+                node: group.create_task(self._held_by(node, blocks, here, nonce)) for node in self._links.connected()
+            }
+        lines += [c.NodeHolds(node, task.result()) for node, task in asked.items()]
         return c.HoldersTold(tuple(line for line in lines if line.indexes)), ()
 
     async def _held_by(
@@ -192,13 +196,16 @@ class Control:
             return ()
         held = []
         for index, (block, given) in enumerate(zip(blocks, reply.body.proofs, strict=True)):
-            if given and (block not in here or given == await self._expected(session.peer.node, block, nonce)):
+            if given and (block not in here or await self._proves(given, session.peer.node, block, nonce)):
                 held.append(index)
         return tuple(held)
 
-    async def _expected(self, node: NodeId, block: BlockId, nonce: bytes) -> bytes:
-        sample, length = await self._store.sample(block, sample_offset(nonce, block), SAMPLE_SIZE)
-        return proof(nonce, node, block, sample, length)
+    async def _proves(self, given: bytes, node: NodeId, block: BlockId, nonce: bytes) -> bool:
+        try:
+            sample, length = await self._store.sample(block, sample_offset(nonce, block), SAMPLE_SIZE)
+        except CapsaError:
+            return True  # lost here meanwhile, so that we cannot check it either
+        return given == proof(nonce, node, block, sample, length)
 
     # --- heads
 
