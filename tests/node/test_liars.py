@@ -20,7 +20,7 @@ from capsa.net.rpc import Answer
 from capsa.net.session import Session
 from tests.net.cast import Meddler
 from tests.node.liar import Liar, Lie, lying
-from tests.node.network import FAST, Network, live, noise, secret_of
+from tests.node.network import FAST, PATIENCE_SECONDS, Network, live, noise, secret_of
 
 EVE = DeviceKey(secret_of("device eve"))
 
@@ -109,29 +109,47 @@ async def test_who_gave_wrong_bytes_is_dropped_and_asked_last(tmp_path: Path) ->
                 assert not [message for message in eve.asked[asked:] if isinstance(message, Get)]
 
 
+class Silent(Liar):
+    """It never answers who wants a block."""
+
+    async def _handle(self, session: Session, message: Message, payload: memoryview) -> Answer:
+        if isinstance(message, Get):
+            self.asked.append(message)
+            await asyncio.get_running_loop().create_future()
+        return await super()._handle(session, message, payload)
+
+
 async def test_a_silent_holder_is_given_up(tmp_path: Path) -> None:
-    source = tmp_path / "note.bin"
-    source.write_bytes(noise(100))
+    source = tmp_path / "film.bin"
+    source.write_bytes(noise(40_000))
     async with live(tmp_path, "ann") as network:
         await network.up("bob", timing=replace(FAST, transfer=0.3))
-        await network.up("cid", capacity=0, timing=replace(FAST, transfer=0.3))
-        held_up = asyncio.Event()
-
-        class Silent(Liar):
-            async def _handle(self, session: Session, message: Message, payload: memoryview) -> Answer:
-                answer = await super()._handle(session, message, payload)
-                if isinstance(message, Get):
-                    await held_up.wait()
-                return answer
-
-        async with lying(network, "eve", KeepsNothing(network, gone), kind=Silent):
+        await network.up("cid", capacity=0, timing=replace(FAST, transfer=0.3, hedge=60.0))
+        async with lying(network, "eve", KeepsNothing(network, gone), kind=Silent) as eve:
             await network.acquainted("ann", "bob", "cid", "eve")
             async with network.client("ann") as ann:
-                stored = await ann.put(source, "note.bin")
+                stored = await ann.put(source, "film.bin")
             await network.down("ann")
             async with network.client("cid") as cid:
-                assert await cid.get(stored, tmp_path / "out") == noise(100)
-            held_up.set()
+                assert await cid.get(stored, tmp_path / "out") == noise(40_000)
+            assert [message for message in eve.asked if isinstance(message, Get)]
+
+
+async def test_a_silent_holder_is_joined_by_the_next(tmp_path: Path) -> None:
+    """Long before its time is up the other one is asked too, and the blocks that follow do not wait for it at all."""
+    source = tmp_path / "film.bin"
+    source.write_bytes(noise(200_000))
+    patient = replace(FAST, transfer=60.0, hedge=0.2)
+    async with live(tmp_path, "ann bob") as network:
+        await network.up("cid", capacity=0, timing=patient)
+        async with lying(network, "eve", KeepsNothing(network, gone), kind=Silent) as eve:
+            await network.acquainted("ann", "bob", "cid", "eve")
+            async with network.client("ann") as ann:
+                stored = await ann.put(source, "film.bin")
+            await network.down("ann")
+            async with network.client("cid") as cid, asyncio.timeout(PATIENCE_SECONDS):
+                assert await cid.get(stored, tmp_path / "out") == noise(200_000)
+            assert 0 < len([message for message in eve.asked if isinstance(message, Get)]) < stored.blocks // 2
 
 
 FALSE: dict[str, Callable[[Network], dict[str, object]]] = {

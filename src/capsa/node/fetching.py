@@ -27,6 +27,7 @@ from capsa.node.placement import Placement
 from capsa.node.settings import Timing
 from capsa.stores.base import BlockStore
 
+_AT_ONCE = 2
 _NO_CLAIM = ClaimId(bytes(CLAIM_ID_SIZE))
 _log = logging.getLogger(__name__)
 
@@ -62,16 +63,11 @@ class Fetcher:
     async def fetch_remote(self, block: BlockId) -> Buffer:
         """The block's bytes from another node; raises as `fetch`."""
         nodes = self._placement.readers(block)
-        asked: set[NodeId] = set()
-        for node in nodes:
-            asked.add(node)
-            found = await self._get(node, block)
-            if found is not None:
-                return found
-        for node in await self._find(block, asked):
-            found = await self._get(node, block)
-            if found is not None:
-                return found
+        found = await self._get_first(nodes, block)
+        if found is None:
+            found = await self._get_first(await self._find(block, set(nodes)), block)
+        if found is not None:
+            return found
         silent = len(set(self._members.others()) - set(self._links.connected()))
         if silent:
             raise UnreachableError(
@@ -79,6 +75,35 @@ class Fetcher:
                 "Try again when more of them are up.",
             )
         raise NotFoundError("No node of the network has a block that is needed.")
+
+    async def _get_first(self, nodes: Sequence[NodeId], block: BlockId) -> Buffer | None:
+        """The block from the first of these nodes that has it; None if none has.
+
+        They are asked in order, the next one when one fails, or is silent for `hedge` seconds. No more than
+        `_AT_ONCE` are asked at once: where our own line is slow, all seem silent.
+        """
+        left = iter(nodes)
+        asked: dict[asyncio.Task[Buffer | None], NodeId] = {}
+        async with asyncio.TaskGroup() as group:
+            try:
+                while True:
+                    node = next(left, None) if len(asked) < _AT_ONCE else None
+                    if node is not None:
+                        asked[group.create_task(self._get(node, block))] = node
+                    if not asked:
+                        return None
+                    patience = self._timing.hedge if len(asked) < _AT_ONCE else None
+                    done, _ = await asyncio.wait(asked, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                    for task in done:
+                        node = asked.pop(task)
+                        if (found := task.result()) is not None:
+                            for outrun in asked.values():
+                                if nodes.index(outrun) < nodes.index(node):
+                                    self._links.distrust(outrun)  # the next block is not to wait for it again
+                            return found
+            finally:
+                for task in asked:
+                    task.cancel()
 
     async def _get(self, node: NodeId, block: BlockId) -> Buffer | None:
         """The block from one node; None if it has no right bytes to give."""
