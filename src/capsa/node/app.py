@@ -138,7 +138,7 @@ class Node:
             on_close=closed,
             keep=lambda node: not config.listen,
         )
-        links = Links(pool, members)
+        links = Links(pool, members, config.timing)
         placement = Placement(members, links)
         fetcher = Fetcher(store, members, links, placement, config.timing)
         gossiper = Gossiper(

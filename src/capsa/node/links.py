@@ -6,9 +6,11 @@ import asyncio
 
 from capsa.core.ids import NodeId
 from capsa.core.membership import State
+from capsa.errors import DeadlineError
 from capsa.net.pool import Pool
 from capsa.net.session import Session
 from capsa.node.membership import Members
+from capsa.node.settings import Timing
 
 DISTRUST_SECONDS = 60.0
 """How long a node that gave wrong bytes, or no answer, is asked last."""
@@ -18,15 +20,25 @@ _LOOK_AGAIN_SECONDS = 0.5
 class Links:
     """Sessions by node id."""
 
-    def __init__(self, pool: Pool, members: Members) -> None:
+    def __init__(self, pool: Pool, members: Members, timing: Timing) -> None:
         self._pool = pool
+        self._timing = timing
         self._members = members
         self._distrusted: dict[NodeId, float] = {}
         self._reachable: tuple[float, set[NodeId]] = (float("-inf"), set())
 
     async def session(self, node: NodeId) -> Session:
-        """The session with a node, dialled if need be; `UnreachableError`."""
-        return await self._pool.session(node, self._members.addresses(node))
+        """The session with a node, dialled if need be.
+
+        Raises `UnreachableError`; `DeadlineError` when this takes longer than two small requests may: a node names
+        up to 16 addresses, and each of them may be silent. Dialling goes on then, for whoever asks next.
+        """
+        patience = 2 * self._timing.ask
+        try:
+            async with asyncio.timeout(patience):
+                return await self._pool.session(node, self._members.addresses(node))
+        except TimeoutError:
+            raise DeadlineError(f"The node was not reached within {patience:g} seconds.") from None
 
     def connected(self) -> list[NodeId]:
         """Nodes with an open session, by id."""
