@@ -7,11 +7,18 @@ from capsa.stores.disk import Disk
 
 
 class Meter:
-    """A transport that counts the bytes which its node writes."""
+    """A transport that counts the bytes which its node writes, and on request keeps them."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, *, keep: bool = False) -> None:
         self._transport = transport
+        self._keep = keep
         self.written = 0
+        self.kept = bytearray()
+
+    def note(self, data: memoryview) -> None:
+        self.written += len(data)
+        if self._keep:
+            self.kept += data
 
     @property
     def scheme(self) -> str:
@@ -49,7 +56,7 @@ class _MeteredConnection:
         self.local = connection.local
 
     def write(self, data: memoryview) -> bool:
-        self._meter.written += len(data)
+        self._meter.note(data)
         return self._connection.write(data)
 
 
