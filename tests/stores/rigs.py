@@ -72,7 +72,7 @@ class WrappedRig:
         self.workers = workers
 
     def make(self) -> BlockStore:
-        guarded = SpaceGuard(self._inner.make(), disk=self.disk, workers=self.workers)
+        guarded = SpaceGuard(self._inner.make(), own=OwnerId(bytes(32)), disk=self.disk, workers=self.workers)
         return QuotaStore(VerifyingStore(guarded), own=OwnerId(bytes(32)), capacity=2**30)
 
 

@@ -57,18 +57,24 @@ async def test_a_block_that_went_bad_is_missing_from_then_on(size: int) -> None:
 async def test_capacity_bounds_what_is_kept_for_others() -> None:
     inner = MemoryStore(clock=TestClock())
     first, second, third = make_blocks(60, 40, 1)
-    store = QuotaStore(inner, own=ME, capacity=100)
+    part = claim_part(claim_id(1), [first, second], key=BOB)
+    store = QuotaStore(inner, own=ME, capacity=100 + len(part.signed))
     await store.open()
     await store.put(claim_id(1), [first, second, first])
+    await store.claim(part)
     await store.put(claim_id(1), [first, second])  # a repeat takes no room
-    assert store.used == 100
+    await store.claim(part)
+    assert store.used == 100 + len(part.signed)
     with pytest.raises(NoSpaceError):
         await store.put(claim_id(1), [third])
-    await store.claim(claim_part(claim_id(1), [first, second], key=BOB))
+    with pytest.raises(NoSpaceError):
+        await store.claim(claim_part(claim_id(2), [first], key=BOB))
+    assert await store.parts() == [part.digest]
+    await store.claim(claim_part(claim_id(3), [third]))  # our own takes none of it
     await store.release(release_of(claim_id(1), key=BOB))
     await store.discard(ids_of([first]), START)
     await store.put(claim_id(1), [third])
-    assert store.used == 41
+    await store.put(claim_id(1), make_blocks(59, seed=1))
 
 
 class SlowStore(MemoryStore):
@@ -120,7 +126,7 @@ async def test_the_disk_is_never_filled() -> None:
     disk = sim_disk()
     disk.capacity = 100_000
     filler = disk.open("filler", create=True)
-    store = SpaceGuard(MemoryStore(clock=TestClock()), disk=disk, workers=InlineWorkers())
+    store = SpaceGuard(MemoryStore(clock=TestClock()), own=ME, disk=disk, workers=InlineWorkers())
     await store.open()
     fits, does_not = make_blocks(50_000, 45_000)
     await store.put(claim_id(1), [fits])
@@ -131,6 +137,23 @@ async def test_the_disk_is_never_filled() -> None:
     assert await store.get(fits[0]) == fits[1]
 
 
+async def test_the_last_of_the_disk_is_for_what_its_own_home_says() -> None:
+    disk = sim_disk()
+    disk.capacity = 100_000
+    disk.open("filler", create=True).write(0, [bytes(99_000)])
+    store = SpaceGuard(MemoryStore(clock=TestClock()), own=ME, disk=disk, workers=InlineWorkers())
+    await store.open()
+    for said in (
+        store.claim(claim_part(claim_id(1), make_blocks(1), key=BOB)),
+        store.release(release_of(claim_id(1), key=BOB)),
+    ):
+        with pytest.raises(NoSpaceError, match="99 %"):
+            await said
+    await store.claim(claim_part(claim_id(1), make_blocks(1)))
+    await store.release(release_of(claim_id(1)))
+    assert (await store.stats()).claims == 0 and len(await store.parts()) == 1
+
+
 @pytest.mark.parametrize(
     ("used_percents", "full"), [((94,), False), ((95,), True), ((95, 91), True), ((95, 89), False), ((91,), False)]
 )
@@ -138,7 +161,7 @@ async def test_full_is_set_at_95_and_cleared_at_90_percent(used_percents: tuple[
     disk = sim_disk()
     disk.capacity = 10_000
     filler = disk.open("filler", create=True)
-    store = SpaceGuard(MemoryStore(clock=TestClock()), disk=disk, workers=InlineWorkers())
+    store = SpaceGuard(MemoryStore(clock=TestClock()), own=ME, disk=disk, workers=InlineWorkers())
     for percent in used_percents:
         filler.truncate(0)
         filler.write(0, [bytes(percent * 100)])

@@ -90,7 +90,7 @@ class Node:
             entropy=self._entropy,
             segment_size=config.segment_size,
         )
-        store = SpaceGuard(VerifyingStore(segments), disk=self._disk, workers=workers)
+        store = SpaceGuard(VerifyingStore(segments), own=config.owner, disk=self._disk, workers=workers)
         guests = QuotaStore(store, own=config.owner, capacity=config.capacity)
         try:
             await guests.open()

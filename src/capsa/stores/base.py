@@ -5,7 +5,7 @@ Contract, common to all backends (`capsa.testing.stores` proves it):
 * `put`, `claim` and `release` return only when what they were given survives power loss.
 * Every call may be repeated; a repeat changes nothing and succeeds.
 * A cancelled call may or may not have happened; repeating it is safe.
-* `NoSpaceError` leaves the store as it was, and `get`, `release` and `claim` go on working.
+* `NoSpaceError` leaves the store as it was, and `get`, `release` and `claim` go on working as long as there is room.
 * Bytes are *not* checked against their id here: `capsa.stores.verify` wraps any store and does.
 """
 
@@ -21,11 +21,12 @@ from capsa.core.ids import BlockId, Buffer, ClaimId, OwnerId
 
 @dataclass(frozen=True, slots=True)
 class StoreStats:
-    """What a store holds: counts, and sizes in bytes of block payload."""
+    """What a store holds: counts, and sizes in bytes of block payload, and of claim parts."""
 
     blocks: int
     size_bytes: int
     claims: int
+    parts_size_bytes: int
 
 
 class BlockStore(Protocol):
@@ -97,7 +98,7 @@ class BlockStore(Protocol):
 
     async def stats(self, without: OwnerId | None = None) -> StoreStats:
         """Counts and sizes; with `without`, of the blocks that no claim part of that owner covers, and of the
-        claims of all others."""
+        claims and parts of all others."""
         ...
 
 

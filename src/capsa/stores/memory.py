@@ -125,4 +125,5 @@ class MemoryStore:
             for cover in covers
             if cover.owner != without and not self._is_released(cover)
         }
-        return StoreStats(len(counted), sum(map(len, counted)), len(claims))
+        parts_size = sum(len(part.signed) for part in self._parts.values() if part.owner != without)
+        return StoreStats(len(counted), sum(map(len, counted)), len(claims), parts_size)

@@ -113,7 +113,8 @@ class Queries:
                 "SELECT count(*) FROM (SELECT DISTINCT owner, claim FROM items WHERE released = 0 AND owner <> ?)",
                 without,
             )
-        return StoreStats(int(blocks), int(size), int(claims))
+        (parts_size,) = self._row("SELECT total(length) FROM parts WHERE owner IS NOT ?", without)
+        return StoreStats(int(blocks), int(size), int(claims), int(parts_size))
 
     def damaged(self) -> list[BlockId]:
         """Blocks that were here and whose bytes turned out wrong."""
@@ -129,7 +130,7 @@ class Queries:
         row = self._db.execute(sql, (identifier,)).fetchone()
         return Place(*row) if row else None
 
-    def _row(self, sql: str, *values: bytes) -> tuple[int | float, ...]:
+    def _row(self, sql: str, *values: bytes | None) -> tuple[int | float, ...]:
         rows: list[tuple[int | float, ...]] = list(self._db.execute(sql, values))
         return rows[0]
 

@@ -129,7 +129,7 @@ async def check_returns_what_was_put(rig: StoreRig) -> None:
         await _raises(NotFoundError, store.get(absent))
         await _raises(NotFoundError, store.sample(absent, 0, 1))
         assert await store.missing([absent, blocks[0][0]]) == [absent]
-        assert await store.stats() == StoreStats(6, sum(len(data) for _, data in blocks), 0)
+        assert await store.stats() == StoreStats(6, sum(len(data) for _, data in blocks), 0, 0)
 
 
 async def check_a_repeated_put_changes_nothing(rig: StoreRig) -> None:
@@ -138,7 +138,7 @@ async def check_a_repeated_put_changes_nothing(rig: StoreRig) -> None:
         await store.put(claim_id(1), [*blocks, *blocks])
         await store.put(claim_id(1), blocks)
         await store.put(claim_id(2), blocks)
-        assert await store.stats() == StoreStats(2, 300, 0)
+        assert await store.stats() == StoreStats(2, 300, 0, 0)
 
 
 async def check_buffers_may_be_reused(rig: StoreRig) -> None:
@@ -181,10 +181,11 @@ async def check_stats_without_an_owner(rig: StoreRig) -> None:
     hers, his, both = make_blocks(1, 10, 100)
     async with running(rig.make()) as store:
         await store.put(claim_id(1), [hers, his, both])
-        await store.claim(claim_part(claim_id(1), [hers, both]))
-        await store.claim(claim_part(claim_id(2), [his, both], key=BOB))
-        assert await store.stats(OwnerId(ALICE.public)) == StoreStats(1, 10, 1)
-        assert await store.stats(OwnerId(BOB.public)) == StoreStats(1, 1, 1)
+        her_part, his_part = claim_part(claim_id(1), [hers, both]), claim_part(claim_id(2), [his, both], key=BOB)
+        await store.claim(her_part)
+        await store.claim(his_part)
+        assert await store.stats(OwnerId(ALICE.public)) == StoreStats(1, 10, 1, len(his_part.signed))
+        assert await store.stats(OwnerId(BOB.public)) == StoreStats(1, 1, 1, len(her_part.signed))
 
 
 async def check_pending_blocks_are_kept_for_seven_days(rig: StoreRig) -> None:
@@ -321,7 +322,7 @@ async def check_concurrent_calls(rig: StoreRig) -> None:
     async with running(rig.make()) as store:
         if rig.persistent:
             assert await store.claimed(ids_of(blocks)) == ids_of(blocks)
-            assert await store.stats() == StoreStats(199, sum(range(200)), 1)
+            assert await store.stats() == StoreStats(199, sum(range(200)), 1, len(part.signed))
 
 
 async def check_cancelled_puts_leave_nothing_wrong(rig: StoreRig) -> None:
