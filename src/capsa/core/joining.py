@@ -56,15 +56,18 @@ def judge_joiner(roster: Roster, statements: Sequence[Signed], now: int, *, admi
         verify_statement(statement, roster.network)
     bodies = [(statement, read_statement(statement)) for statement in statements]
     grants = [(statement, body) for statement, body in bodies if isinstance(body, Grant)]
-    _, invite = _only([(statement, body) for statement, body in grants if body.one_time])
+    invite_statement, invite = _only([(statement, body) for statement, body in grants if body.one_time])
     join_statement, join = _only([(statement, body) for statement, body in grants if not body.one_time])
     certified, certificate = _only([(statement, body) for statement, body in bodies if isinstance(body, Certificate)])
     owner, node = OwnerId(join.subject), NodeId(certificate.device)
     if join_statement.signer != invite.subject or certified.signer != owner:
         raise NotMemberError("The invite, the join and the device certificate do not belong together.")
 
+    # A stranger who knows the network's secret may ask this: the whole roster is evaluated for nothing less than
+    # an invite that counts.
     known = (*roster.statements, *statements)
-    if Roster.evaluate(roster.network, known).owner_of(node) == owner:
+    may_be_in = roster.may_know(owner, digest(join_statement))
+    if may_be_in and Roster.evaluate(roster.network, known).owner_of(node) == owner:
         return JoinRequest(owner, node, digest(join_statement), invite.subject, admitted=True)
     if roster.users_of(invite.subject) - {owner}:
         raise RefusedError("This invite was already used.", "Ask for a new one.")
@@ -72,10 +75,12 @@ def judge_joiner(roster: Roster, statements: Sequence[Signed], now: int, *, admi
         raise NotMemberError("This invite has expired.", "Ask for a new one.")
     if roster.owner_of(admitter) is None:
         raise RefusedError("This node is no member, and cannot admit others.", "Ask another node.")
+    if not roster.lets_in(invite_statement):
+        raise NotMemberError("This invite does not come from a member who may invite.", "Ask for a new one.")
     supposed = _supposed_admission(roster, admitter, digest(join_statement), owner, now)
     outcome = Roster.evaluate(roster.network, (*known, supposed))
     if outcome.owner_of(node) != owner:
-        raise NotMemberError("This invite does not come from a member who may invite.", "Ask for a new one.")
+        raise NotMemberError("This invite and what came with it do not make a member.", "Ask for a new one.")
     outcome.proof(node)  # raises if nobody could be shown the membership that this admission would give
     return JoinRequest(owner, node, digest(join_statement), invite.subject, admitted=False)
 

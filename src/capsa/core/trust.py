@@ -22,7 +22,7 @@ from typing import Final, TypeAlias
 from capsa.core.ids import NetworkId, NodeId, OwnerId
 from capsa.core.ledger import Ledger, Said, Scope
 from capsa.core.signing import Signed
-from capsa.core.statements import Admission, Certificate, Founding, Grant
+from capsa.core.statements import Admission, Certificate, Founding, Grant, digest, read_statement
 from capsa.errors import NotMemberError
 
 CHAIN_DEPTH_MAX: Final = 8
@@ -142,6 +142,16 @@ class Roster:
     def name_of(self, owner: OwnerId) -> str:
         """What an owner, a revoked one too, last called itself; empty for a stranger."""
         return self._names.get(owner, (0, ""))[1]
+
+    def lets_in(self, invite: Signed) -> bool:
+        """Whether an invite, known here or not, counts by what its signer may say; who admits on it is not asked."""
+        body = read_statement(invite)
+        said = Said(digest(invite), invite.signer, body) if isinstance(body, Grant) and body.one_time else None
+        return said is not None and _inviter(self._ledger, said, self._standings) is not None
+
+    def may_know(self, owner: OwnerId, join_digest: bytes) -> bool:
+        """Whether an owner is a member, or was admitted on this join grant: a certificate may be all that lacks."""
+        return owner in self._full or join_digest in self._ledger.admissions
 
     def users_of(self, one_time: bytes) -> frozenset[OwnerId]:
         """The owners, revoked ones too, that a device of a present or past member admitted on a one-time key."""

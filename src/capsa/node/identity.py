@@ -73,9 +73,11 @@ class Identity:
         if owner is not None:
             return Peer(node, owner, admitted=True)
         statements = [self._verified(blob) for blob in blobs]
-        supposed = Roster.evaluate(self._config.network, (*self._members.roster.statements, *statements))
-        owner = supposed.owner_of(node)
-        if owner is not None:
+        if self._holds_alone(node, statements):
+            supposed = Roster.evaluate(self._config.network, (*self._members.roster.statements, *statements))
+            owner = supposed.owner_of(node)
+            if owner is None:
+                raise NotMemberError("The other side is a member no more.")
             self._members.learn_soon(blobs)
             return Peer(node, owner, admitted=True)
         if role is not Role.INITIATOR or not self._members.admitted:
@@ -84,6 +86,17 @@ class Identity:
         if request.node != node:
             raise NotMemberError("A joiner's certificate is for another device.")
         return Peer(node, request.owner, admitted=False)
+
+    def _holds_alone(self, node: NodeId, statements: list[Signed]) -> bool:
+        """Whether these make the device a member's as far as they know.
+
+        A member's proof does. All that is known here, revocations above all, may only then have its say: to evaluate
+        it costs much more, and whoever knows the network's secret can make us look at a proof.
+        """
+        try:
+            return Roster.evaluate(self._config.network, statements).owner_of(node) is not None
+        except NotMemberError:  # the founding is missing
+            return False
 
     def _verified(self, blob: bytes) -> Signed:
         signed = decode_signed(blob)
