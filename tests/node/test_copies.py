@@ -154,6 +154,31 @@ async def test_a_full_disk_refuses_puts_by_kind_and_reads_on(tmp_path: Path) -> 
             assert (await ann.put(more, "more.bin")).durable == 2
 
 
+async def test_a_copy_on_a_node_that_is_full_by_now_still_counts(tmp_path: Path) -> None:
+    """It takes nothing new, but what it holds it holds."""
+    disks: list[Cramped] = []
+
+    def cramped(disk: Disk) -> Disk:
+        disks.append(Cramped(disk))
+        return disks[-1]
+
+    source = write(tmp_path / "film.bin", noise(30_000))
+    async with live(tmp_path, "ann", copies=2) as network:
+        await network.up("bob", disk=cramped)
+        await network.acquainted("ann", "bob")
+        async with network.client("ann") as ann:
+            assert (await ann.put(source, "film.bin")).durable == 2
+            disks[0].used_percent = 97
+
+            async def told_that_it_is_full() -> bool:
+                told = await ann.link.ask(c.Peers(), c.PeersTold)
+                return any(line.name == "bob" and 20 * line.free < line.capacity for line in told.nodes)
+
+            await until(told_that_it_is_full)
+            await network.up("cid")
+            await settled(ann)
+
+
 async def knows_it_is_full(client: Client) -> None:
     """A disk is looked at now and then: wait for a probe of a put to be refused."""
     data = b"probe"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from capsa.core.ids import BlockId, NodeId, OwnerId
 from capsa.core.placement import picks
 from capsa.node.links import Links
@@ -15,11 +17,14 @@ class Placement:
         self._members = members
         self._links = links
 
-    def preferences(self, block: BlockId, home: NodeId) -> list[NodeId]:
-        """All nodes that may hold a block, its picks first, whether or not they can be reached."""
+    def preferences(self, block: BlockId, home: NodeId, holds: Container[NodeId] = ()) -> list[NodeId]:
+        """All nodes that may hold a block, its picks first, whether or not they can be reached.
+
+        A full node is one of them only if it `holds` the block.
+        """
         order = self._members.orders().of(block)
         owner, zone = self._home(home)
-        return picks(order, copies=len(order), home=home, home_owner=owner, home_zone=zone)
+        return picks(order, copies=len(order), home=home, home_owner=owner, home_zone=zone, holds=holds)
 
     def takers(self) -> set[NodeId]:
         """The other nodes that take new blocks now, as far as they can be reached."""

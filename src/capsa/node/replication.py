@@ -89,6 +89,8 @@ class Replicator:
         self._settling: set[bytes] = set()
         self._asked: dict[bytes, set[NodeId]] = {}
         """Of each short part: the nodes that were there when it was looked at, and did not fail."""
+        self._gave: dict[bytes, set[NodeId]] = {}
+        """Of each short part: the nodes that gave a receipt for any of it. They are asked again, were they full now."""
         self._silent: dict[NodeId, float] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._on_their_way: dict[BlockId, asyncio.Future[None]] = {}
@@ -210,15 +212,17 @@ class Replicator:
         short = [line for line in short if line.durable < line.wanted]
         await self._workers.run(Lane.DISK, self._state.settle, part.digest, short)
         self._asked[part.digest] = (there - failed) & self._willing()
+        self._gave[part.digest] = self._gave.get(part.digest, set()).union(*holders.values())
         return copies
 
     async def _confirm(self, part: ClaimPart, claims: Container[ClaimId], failed: set[NodeId]) -> Holders:
         """Ask until every block has the receipts it wants, or nobody is left to ask; the holders of each block."""
         holders: Holders = {index: set() for index in range(len(part.blocks))}
+        gave = self._gave.get(part.digest, set())
         while True:
             preferences = [
-                self._placement.preferences(block, part.home) if item.claim in claims else ()
-                for block, _, item in part.blocks
+                self._placement.preferences(block, part.home, holders[index] | gave) if item.claim in claims else ()
+                for index, (block, _, item) in enumerate(part.blocks)
             ]
             reachable = self._willing() - failed
             pushes = plan(part, preferences=preferences, holders=holders, reachable=reachable)
@@ -325,6 +329,7 @@ class Replicator:
             await self._hand_releases(node)
         parts = await self._workers.run(Lane.DISK, self._state.short_parts)
         self._asked = {digest: self._asked[digest] for digest in parts if digest in self._asked}
+        self._gave = {digest: self._gave[digest] for digest in parts if digest in self._gave}
         for digest in parts:
             takers = self._placement.takers() & self._willing()
             if digest not in self._settling and takers - self._asked.get(digest, set()):
