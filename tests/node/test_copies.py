@@ -179,6 +179,30 @@ async def test_a_copy_on_a_node_that_is_full_by_now_still_counts(tmp_path: Path)
             await settled(ann)
 
 
+async def test_a_disk_that_does_not_say_how_full_it_is_ends_no_node(tmp_path: Path) -> None:
+    disks: list[Cramped] = []
+
+    def cramped(disk: Disk) -> Disk:
+        disks.append(Cramped(disk))
+        return disks[-1]
+
+    source = write(tmp_path / "film.bin", noise(30_000))
+    async with live(tmp_path, "bob", copies=1) as network:
+        await network.up("ann", disk=cramped)
+        await network.acquainted("ann", "bob")
+        [disk] = disks
+        disk.mute = True
+        before = disk.asked
+
+        async def looked_again() -> bool:
+            return disk.asked >= before + 2
+
+        await until(looked_again)
+        disk.mute = False
+        async with network.client("ann") as ann:
+            assert (await ann.put(source, "film.bin")).durable == 2
+
+
 async def knows_it_is_full(client: Client) -> None:
     """A disk is looked at now and then: wait for a probe of a put to be refused."""
     data = b"probe"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 from capsa.net.base import Connection, Listener, Receiver, ReceiverFactory, Transport
 from capsa.stores.disk import Disk
 
@@ -61,11 +64,13 @@ class _MeteredConnection:
 
 
 class Cramped:
-    """A disk that says how much of it is used."""
+    """A disk that says how much of it is used, or, while `mute`, fails to."""
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self.used_percent = 10
+        self.mute = False
+        self.asked = 0
         self.open = disk.open
         self.names = disk.names
         self.make_folder = disk.make_folder
@@ -75,5 +80,8 @@ class Cramped:
         self.database = disk.database
 
     def space(self) -> tuple[int, int]:
+        self.asked += 1
+        if self.mute:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
         total = 10**12
         return total * (100 - self.used_percent) // 100, total

@@ -229,7 +229,10 @@ class Node:
         """Say where this node listens and what room it has: now, and whenever that has changed."""
         said: tuple[Sequence[str], int, bool] | None = None
         while True:
-            await store.look()
+            try:
+                await store.look()
+            except CapsaError as error:
+                _log.warning("the room that this node tells of is as it was: %s", error.message)
             free = max(0, min(self._config.capacity - guests.used, store.free))
             full = store.full or free * 20 < self._config.capacity
             facts = (self._advertised(), free - free % max(1, self._config.capacity // _FREE_STEPS), full)

@@ -12,7 +12,7 @@ from typing import Final
 
 from capsa.core.claims import ClaimPart, ReleaseNote
 from capsa.core.ids import BlockId, Buffer, ClaimId, OwnerId
-from capsa.errors import CapsaError, NoSpaceError
+from capsa.errors import CapsaError, DiskError, NoSpaceError
 from capsa.seams import Lane, Workers
 from capsa.stores.base import BlockStore
 from capsa.stores.disk import Disk
@@ -82,8 +82,13 @@ class SpaceGuard(StoreWrapper):
         self._taken += size
 
     async def look(self) -> None:
-        """Look at the disk now."""
-        self._free, self._total = await self._workers.run(Lane.READ, self._disk.space)
+        """Look at the disk now; `DiskError` if it does not say."""
+        try:
+            self._free, self._total = await self._workers.run(Lane.READ, self._disk.space)
+        except OSError as error:
+            raise DiskError(
+                f"The disk of this home does not say how full it is: {error.strerror}.", "Check the disk."
+            ) from error
         self._looked = asyncio.get_running_loop().time()
         self._taken = 0
         limit = ROOM_AGAIN_PERCENT if self._full else FULL_PERCENT
