@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 
 from capsa.core import commands as c
@@ -50,6 +52,22 @@ async def test_heads_are_numbered_upwards_over_restarts(tmp_path: Path) -> None:
             snapshot = await ann.files.catalog.snapshot()
             assert [view.key async for view in snapshot.scan()] == ["a", "b"]
     assert sequences[0] < sequences[1] < taken.sequence
+
+
+async def test_heads_that_are_outdone_leave_the_state_at_the_next_start(tmp_path: Path) -> None:
+    async with live(tmp_path, "ann", copies=0) as network:
+        for key in "abc":
+            async with network.client("ann") as ann:
+                await ann.put(write(tmp_path / key, noise(10)), key)
+        counts = []
+        for _ in range(2):
+            await network.down("ann")
+            with closing(apsw.Connection(str(network.home("ann").root / "state.db"))) as database:
+                counts.append(len(list(database.execute("SELECT 1 FROM heads"))))
+            await network.up("ann")
+        async with network.client("ann") as ann:
+            assert [view.key async for view in (await ann.files.catalog.snapshot()).scan()] == ["a", "b", "c"]
+    assert counts == [3, 2]  # the newest, and the complete one before it
 
 
 async def test_a_command_that_dies_gives_the_head_lock_back(tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 
 from blake3 import blake3
 
 from capsa.core.commands import PeerLine
 from capsa.core.gossip import Gossip, Learned, Record
-from capsa.core.heads import Head, newest
+from capsa.core.heads import Head, keep, newest
 from capsa.core.ids import NodeId, OwnerId
 from capsa.core.membership import Membership, NodeView, Settings
 from capsa.core.messages import Sync
@@ -21,7 +22,7 @@ from capsa.core.placement import Candidate, Orders
 from capsa.core.signing import KIND_FOUNDING, decode_signed, encode_signed
 from capsa.core.statements import NodeRecord, digest
 from capsa.core.trust import Roster
-from capsa.errors import HomeError, IntegrityError
+from capsa.errors import DiskError, HomeError, IntegrityError, NoSpaceError
 from capsa.node.settings import NodeConfig
 from capsa.node.state import State
 from capsa.seams import Lane, Workers, outlast
@@ -57,6 +58,22 @@ class Members:
                     self._note(self._gossip.learn(**{kind: [blob]}))
                 except IntegrityError as error:
                     _log.warning("a kept value of state.db does not hold any more: %s", error.message)
+        await self._forget_outdone(heads)
+
+    async def _forget_outdone(self, blobs: Sequence[bytes]) -> None:
+        """Of the heads kept, let go of those that gossip would not keep.
+
+        Of an owner that is out for now the same stay: they may be all that is left when it is let in again.
+        """
+        heads: list[Head] = []
+        for blob in blobs:
+            with suppress(IntegrityError):
+                heads.append(Head.parse(blob, self._config.network))
+        outdone = {head.digest for head in heads} - {head.digest for head in keep(heads)}
+        try:
+            await self._workers.run(Lane.DISK, self._state.forget_heads, outdone)
+        except (NoSpaceError, DiskError) as error:  # they take room, no more
+            _log.warning("heads that nobody needs any more stay in state.db: %s", error.message)
 
     # --- facts
 

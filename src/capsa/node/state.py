@@ -114,6 +114,11 @@ class State:
             self._db.executemany("INSERT OR REPLACE INTO records VALUES(?,?)", list(records))
             self._db.executemany("INSERT OR IGNORE INTO heads VALUES(?,?)", list(heads))
 
+    def forget_heads(self, digests: Iterable[bytes]) -> None:
+        """These are outdone by newer ones."""
+        with self._transaction():
+            self._db.executemany("DELETE FROM heads WHERE digest=?", [(digest,) for digest in digests])
+
     def publish(self, digest: bytes, signed: bytes, claims: Iterable[bytes]) -> None:
         """Keep this home's next head, and close the puts of the claims that it records, in one transaction.
 
