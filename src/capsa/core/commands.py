@@ -254,7 +254,10 @@ class Status(Message, frozen=True, array_like=True):
 
 
 class StatusTold(Message, frozen=True, array_like=True):
-    """`underreplicated` counts claims short of copies; `reachable` is yes, no or unknown."""
+    """`underreplicated` counts claims short of copies; `reachable` is yes, no or unknown.
+
+    `alarms` counts invites that let in several owners, `forks` devices that signed two heads of one number.
+    """
 
     code = 129
     admitted: bool
@@ -268,6 +271,8 @@ class StatusTold(Message, frozen=True, array_like=True):
     listening: Annotated[tuple[Text, ...], Meta(max_length=16)]
     damaged: Count
     serving: bool
+    alarms: Count = 0
+    forks: Count = 0
 
 
 class Done(Message, frozen=True, array_like=True):

@@ -210,6 +210,13 @@ def newest(heads: Iterable[Head]) -> dict[Chain, Head]:
     return best
 
 
+def forked(heads: Iterable[Head]) -> set[Chain]:
+    """The devices that signed several heads of one number: somebody else has their keys, or they took a copy back."""
+    known: dict[tuple[Chain, int], Head] = {}
+    pairs = ((known.setdefault((head.chain, head.sequence), head), head) for head in heads)
+    return {head.chain for first, head in pairs if compare(first, head) is Relation.FORK}
+
+
 def keep(heads: Iterable[Head]) -> list[Head]:
     """The heads that a member keeps, newest first for each device: back to the one the newest says is complete.
 

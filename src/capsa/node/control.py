@@ -259,4 +259,6 @@ class Control:
             listening=tuple(self._listening()),
             damaged=await self._damaged(),
             serving=self._config.serving,
+            alarms=len(self._members.alarms()),
+            forks=len(self._members.forked()),
         ), ()

@@ -14,14 +14,14 @@ from blake3 import blake3
 
 from capsa.core.commands import PeerLine
 from capsa.core.gossip import Gossip, Learned, Record
-from capsa.core.heads import Head, keep, newest
+from capsa.core.heads import Chain, Head, forked, keep, newest
 from capsa.core.ids import NodeId, OwnerId
 from capsa.core.membership import Membership, NodeView, Settings
 from capsa.core.messages import Sync
 from capsa.core.placement import Candidate, Orders
 from capsa.core.signing import KIND_FOUNDING, decode_signed, encode_signed
 from capsa.core.statements import NodeRecord, digest
-from capsa.core.trust import Roster
+from capsa.core.trust import Alarm, Roster
 from capsa.errors import DiskError, HomeError, IntegrityError, NoSpaceError
 from capsa.node.settings import NodeConfig
 from capsa.node.state import State
@@ -46,6 +46,7 @@ class Members:
         self._listed: dict[NodeId, Record] | None = None
         self._orders: tuple[set[NodeId], Orders] | None = None
         self._owed: list[Learned] = []
+        self._warned: set[Alarm | Chain] = set()
         self._saving = asyncio.Lock()
 
     async def open(self) -> None:
@@ -58,6 +59,7 @@ class Members:
                     self._note(self._gossip.learn(**{kind: [blob]}))
                 except IntegrityError as error:
                     _log.warning("a kept value of state.db does not hold any more: %s", error.message)
+        self._warn()
         await self._forget_outdone(heads)
 
     async def _forget_outdone(self, blobs: Sequence[bytes]) -> None:
@@ -108,6 +110,16 @@ class Members:
     def heads_of(self, owner: OwnerId) -> list[bytes]:
         """The newest signed head of each of an owner's devices."""
         return [head.signed for head in newest(h for h in self._gossip.heads() if h.owner == owner).values()]
+
+    def alarms(self) -> list[Alarm]:
+        """Invites that let in several owners, of whom more than one is a member still."""
+        return [
+            alarm for alarm in self.roster.alarms if sum(self.roster.is_member(owner) for owner in alarm.owners) > 1
+        ]
+
+    def forked(self) -> set[Chain]:
+        """Members' devices that signed several heads of one number, as far back as heads are kept."""
+        return forked(self._gossip.heads())
 
     def orders(self) -> Orders:
         """Placement over the nodes that were not absent for too long."""
@@ -201,6 +213,7 @@ class Members:
         """
         learned = self._gossip.learn(statements=statements)
         self._note(learned)
+        self._warn()
         self._owed.append(learned)
 
     async def _keep(self, learned: Learned) -> Learned:
@@ -209,6 +222,8 @@ class Members:
         What a full disk, or a cancelled caller, left undone is done by the next.
         """
         self._note(learned)
+        if learned.statements or learned.heads:
+            self._warn()
         self._owed.append(learned)
         async with self._saving:
             owed = _together(self._owed)
@@ -228,6 +243,20 @@ class Members:
             self._listed = self._orders = None
         for record in learned.records:
             self._table.learn(record.node, record.values, self._now())
+
+    def _warn(self) -> None:
+        """Say once what somebody should look at."""
+        alarms, forks = self.alarms(), self.forked()
+        for alarm in alarms:
+            if alarm not in self._warned:
+                owners = ", ".join(self._called(owner) for owner in alarm.owners)
+                _log.warning("one invite let in several owners: %s", owners)
+        for owner, device in forks - self._warned:
+            _log.warning("node %s of %s signed two catalog heads of one number", device.hex()[:8], self._called(owner))
+        self._warned |= {*alarms, *forks}
+
+    def _called(self, owner: OwnerId) -> str:
+        return self.roster.name_of(owner) or owner.hex()[:8]
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

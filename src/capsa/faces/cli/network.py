@@ -100,6 +100,10 @@ def judge_health(told: StatusTold) -> tuple[str, list[str]]:
         reasons.append(f"{told.underreplicated} claims are short of copies")
     if told.damaged:
         reasons.append(f"{told.damaged} blocks on this disk are damaged")
+    if told.alarms:
+        reasons.append(f"{told.alarms} invites let in more than one owner each")
+    if told.forks:
+        reasons.append(f"{told.forks} devices signed two catalogs of one number: their keys may be in two places")
     if told.suspect or told.gone:
         reasons.append(f"{told.suspect + told.gone} other nodes do not answer")
     if not told.alive:
