@@ -102,6 +102,17 @@ def test_overwriting_a_folder_is_refused(target: Path) -> None:
     assert target.is_dir()
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("through_link", [False, True])
+def test_what_is_no_plain_file_is_never_replaced(target: Path, overwrite: bool, through_link: bool) -> None:
+    pipe = target.with_name("pipe")
+    os.mkfifo(pipe)  # as /dev/null is, and /dev/stdout leads to
+    target.symlink_to(pipe) if through_link else pipe.rename(target)
+    with pytest.raises(RefusedError, match="not a plain file"):
+        PartFile(target, ROOT, overwrite=overwrite)
+    assert stat.S_ISFIFO(target.stat().st_mode)
+
+
 def test_two_gets_at_once_do_not_mix(target: Path) -> None:
     with PartFile(target, ROOT) as first:
         first.write(b"first")

@@ -17,7 +17,7 @@ from typing import Final, Self
 
 from capsa.core.ids import BlockId, Buffer, to_base32
 from capsa.core.pages import MODE_MAX
-from capsa.errors import CapsaError, RefusedError, from_os_error
+from capsa.errors import CapsaError, NotFoundError, RefusedError, from_os_error
 
 _SUFFIX: Final = ".capsa-part"
 _NAME_SIZE_MAX: Final = 255
@@ -189,6 +189,9 @@ class PartFile:
         return True
 
     def _refuse_existing(self) -> None:
+        """Even with `overwrite`, only a plain file or a link to one is replaced: a device is not the user's to lose."""
+        if self._target.exists() and not self._target.is_file():
+            raise RefusedError(f"{self._target} is not a plain file.", "Choose another place with -o; - is stdout.")
         if not self._overwrite and os.path.lexists(self._target):
             raise RefusedError(f"{self._target} exists already.", "Use --force to replace it, or -o for another place.")
 
@@ -212,6 +215,8 @@ class PartFile:
             os.close(folder)
 
     def _failed(self, error: OSError, path: Path) -> CapsaError:
+        if error.errno == errno.ENOENT and not path.parent.is_dir():
+            return NotFoundError(f"There is no folder {path.parent}.", "Make it first, or choose another with -o.")
         if error.errno == errno.EEXIST:
             return RefusedError(f"{path} exists already.", "Use --force to replace it, or -o for another place.")
         if error.errno == errno.ELOOP:
