@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import apsw
 import pytest
 
 from capsa.core.ids import ClaimId, NodeId
-from capsa.errors import ChangedError, HomeError
+from capsa.errors import ChangedError, DiskError, HomeError, NoSpaceError
 from capsa.node.state import ShortClaim, State
 from capsa.stores.disk import SystemDisk
 
@@ -136,3 +137,18 @@ def test_a_database_that_is_none_is_a_damaged_home(tmp_path: Path) -> None:
     (tmp_path / "state.db").write_bytes(b"not a database at all" * 100)
     with pytest.raises(HomeError, match="damaged"):
         State.open(SystemDisk(tmp_path))
+
+
+@pytest.mark.parametrize(("free", "expected"), [(0, NoSpaceError), (10**9, DiskError)])
+def test_a_disk_that_does_not_let_it_be_opened_is_full_or_failing(
+    tmp_path: Path, free: int, expected: type[Exception]
+) -> None:
+    class Disk(SystemDisk):
+        def space(self) -> tuple[int, int]:
+            return free, 10**10
+
+        def database(self, name: str, *, durable: bool) -> apsw.Connection:
+            raise apsw.IOError("disk I/O error")
+
+    with pytest.raises(expected):
+        State.open(Disk(tmp_path))

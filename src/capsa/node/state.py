@@ -18,6 +18,7 @@ from capsa.errors import ChangedError, DiskError, HomeError, NoSpaceError
 from capsa.stores.disk import Disk
 
 VERSION = 1
+_OPENING_SPACE = 256 * 1024
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS statements(digest BLOB PRIMARY KEY, signed BLOB NOT NULL) WITHOUT ROWID;
@@ -66,6 +67,11 @@ class State:
             return cls(disk.database("state.db", durable=True))
         except (apsw.NotADBError, apsw.CorruptError):
             raise HomeError("This home is damaged: state.db cannot be read.", "Restore it.") from None
+        except (apsw.FullError, apsw.IOError) as error:
+            # Opening takes room for SQLite's own files, and the lack of it can look as if the disk had failed.
+            if isinstance(error, apsw.FullError) or _is_full(disk):
+                raise NoSpaceError("The disk of this home is full.", "Free some space on it.") from error
+            raise DiskError(f"The home's state.db cannot be opened ({error}).", "Check the disk.") from error
 
     def close(self) -> None:
         self._db.close()
@@ -252,6 +258,14 @@ class State:
 
     def release_sent(self, digest: bytes, node: NodeId) -> None:
         self._rows("DELETE FROM releases WHERE digest=? AND node=?", digest, node)
+
+
+def _is_full(disk: Disk) -> bool:
+    try:
+        free, _ = disk.space()
+    except OSError:
+        return False
+    return free < _OPENING_SPACE
 
 
 @contextmanager
