@@ -55,7 +55,10 @@ def test_a_failure_is_one_line_on_stderr_and_the_last_document(capsys: pytest.Ca
         ("søren\n", "søren\n"),
         ("a\x1b[2Jb", "a\\x1b[2Jb"),
         ("a\rb", "a\\x0db"),
-        ("\udcff", "\\xdcff"),
+        ("caf\udce9", "caf\\xe9"),
+        ("\ud800", "\\ud800"),
+        ("rtl\u202egpj.exe", "rtl\\u202egpj.exe"),
+        ("שלום", "שלום"),
         ("\x9b", "\\x9b"),
     ],
 )

@@ -15,6 +15,8 @@ Json: TypeAlias = Mapping[str, object]
 
 _RED: Final = "\x1b[31m"
 _PLAIN: Final = "\x1b[0m"
+_TURNING: Final = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+"""Characters that show what follows in the other direction: `gpj.exe` could pass as `exe.jpg`."""
 
 
 class OutputClosedError(Exception):
@@ -69,8 +71,13 @@ def sentence(error: CapsaError, about: str = "") -> str:
 
 
 def printable(text: str) -> str:
-    """The text without what could move the cursor or does not encode; line breaks stay."""
-    return "".join(character if _is_safe(character) else f"\\x{ord(character):02x}" for character in text)
+    """The text without what could move the cursor, turn the line around or does not encode; line breaks stay."""
+    return "".join(character if _is_safe(character) else _escaped(character) for character in text)
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks, as a file's name may have them."""
+    return text.replace("\n", "\\x0a")
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -79,7 +86,16 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def _is_safe(character: str) -> bool:
-    return character == "\n" or unicodedata.category(character) not in {"Cc", "Cs"}
+    if character == "\n":
+        return True
+    return unicodedata.category(character) not in {"Cc", "Cs"} and unicodedata.bidirectional(character) not in _TURNING
+
+
+def _escaped(character: str) -> str:
+    number = ord(character)
+    if 0xDC80 <= number <= 0xDCFF:  # a byte of a file's name that is not UTF-8 (PEP 383)
+        number -= 0xDC00
+    return f"\\x{number:02x}" if number <= 0xFF else f"\\u{number:04x}"
 
 
 def _label() -> str:

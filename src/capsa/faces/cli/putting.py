@@ -18,7 +18,7 @@ from capsa.errors import CapsaError, UsageError
 from capsa.faces.cli.exits import Exit, exit_of
 from capsa.faces.cli.given import STDIN, whole_number
 from capsa.faces.cli.homes import home_root
-from capsa.faces.cli.output import Screen, describe
+from capsa.faces.cli.output import Screen, describe, one_line
 from capsa.faces.cli.progress import Progress
 from capsa.faces.cli.quantities import show_size
 from capsa.faces.cli.running import run
@@ -97,20 +97,20 @@ async def _put(root: Path, work: _Work, copies: int | None, screen: Screen) -> i
     async with at_home(root, settle=SETTLE_SECONDS) as context:
         with Progress(screen, "put", work.size, time.monotonic) as progress:
             for unfit in work.unfit:
-                ends.append(_tell(unfit, 0.0, screen))
+                ends.append(_tell(unfit, 0.0, screen, context.facts.serving))
             async for stored in context.files().put(work.jobs, copies=copies, progress=progress):
                 progress.clear()
-                ends.append(_tell(stored, work.seconds(stored.key), screen))
+                ends.append(_tell(stored, work.seconds(stored.key), screen, context.facts.serving))
     failures = [end for end in ends if end not in (Exit.DONE, Exit.FEWER_COPIES)]
     if failures:
         return failures[0] if len(ends) == 1 else Exit.FAILED
     return max(ends, default=Exit.DONE)
 
 
-def _tell(stored: Stored, seconds: float, screen: Screen) -> Exit:
-    """One file's line; the exit code that it alone would give."""
+def _tell(stored: Stored, seconds: float, screen: Screen, serving: bool) -> Exit:
+    """One file's line; the exit code that it alone would give. `serving` is whether the home's node goes on running."""
     if stored.error is not None:
-        screen.complain(stored.error, about="" if _names_it(stored.error, stored.key) else f"{stored.key}:")
+        screen.complain(stored.error, about="" if _names_it(stored.error, stored.key) else f"{one_line(stored.key)}:")
         screen.document({"key": stored.key, "error": describe(stored.error)})
         return exit_of(stored.error)
     assert stored.cap is not None
@@ -128,9 +128,10 @@ def _tell(stored: Stored, seconds: float, screen: Screen) -> Exit:
     )
     short = stored.durable < stored.wanted
     copies = f"{stored.durable} of {stored.wanted}" if short else f"{stored.durable}"
-    later = "; the node will complete them" if short else ""
+    completer = "the node" if serving else "'capsa up'"
+    later = f"; {completer} will complete them" if short else ""
     what = "unchanged" if stored.unchanged else f"{show_size(stored.size)} in {seconds:.1f} s"
-    screen.say(f"{stored.key}: {what}, {copies} copies{later}")
+    screen.say(f"{stored.key}: {what}, {copies} {'copy' if copies == '1' else 'copies'}{later}")
     return Exit.FEWER_COPIES if short else Exit.DONE
 
 
