@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
+from typing import Final
 
 from capsa.core.commands import Peers, PeersTold, Status, StatusTold
 from capsa.core.ids import format_id
@@ -15,6 +16,8 @@ from capsa.faces.cli.quantities import rfc3339, show_seconds, show_size
 from capsa.faces.cli.running import run
 from capsa.faces.cli.start import at_home
 
+_NO_NODE: Final = "No node runs in this home: start it with 'capsa up'."
+
 
 def peers(options: Namespace, screen: Screen) -> int:
     """Every node that this one knows, itself first."""
@@ -24,7 +27,7 @@ def peers(options: Namespace, screen: Screen) -> int:
 async def _peers(root: Path, screen: Screen) -> int:
     async with at_home(root, settle=SETTLE_SECONDS) as context:
         lines = (await context.link.ask(Peers(), PeersTold)).nodes
-        now = context.clock.now()
+        now, serving = context.clock.now(), context.facts.serving
     nodes = [
         {
             "node": format_id(line.node),
@@ -46,6 +49,8 @@ async def _peers(root: Path, screen: Screen) -> int:
         where = ", ".join(line.addresses) or "does not listen"
         zone = f", zone {line.zone}" if line.zone else ""
         screen.result(f"{format_id(line.node)[:12]}  {line.state:8} {line.name}: {room}, {seen}{zone}, {where}")
+    if not serving:
+        screen.note(_NO_NODE)
     return Exit.DONE
 
 
@@ -87,7 +92,7 @@ async def _status(root: Path, screen: Screen) -> int:
     screen.result(f"  peers: {told.alive} alive, {told.suspect} suspect, {told.gone} gone")
     screen.result(f"  can be reached from outside: {told.reachable}")
     if not told.serving:
-        screen.note("No node runs in this home: start it with 'capsa up'.")
+        screen.note(_NO_NODE)
     return Exit.DONE
 
 

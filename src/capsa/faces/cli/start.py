@@ -194,7 +194,9 @@ async def _locked(home: Home) -> AsyncIterator[None]:
                 yield
                 return
         except HomeInUseError:
-            if asyncio.get_running_loop().time() >= give_up or await _has_node(home):
+            if await _has_node(home):
+                raise HomeInUseError(f"A node runs already in {home.root}.", "Use that one, or end it first.") from None
+            if asyncio.get_running_loop().time() >= give_up:
                 raise
         await asyncio.sleep(_RETRY_SECONDS)
 

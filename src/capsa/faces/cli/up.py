@@ -106,8 +106,9 @@ def _ready(ready: Ready, root: Path, options: Remembered, screen: Screen) -> Non
     write_remembered(root, options)
     node, listen = format_id(ready.node), list(ready.listen)
     screen.document({"event": "ready", "node": node, "listen": listen, "http": None, "pid": os.getpid()})
-    where = ", ".join(listen) or "nowhere"
-    screen.say(f"Node {node} is up: listens on {where}, keeps up to {show_size(options.capacity or 0)} for others.")
+    where = f"listens on {', '.join(listen)}" if listen else "does not listen"
+    room = f"up to {show_size(options.capacity)}" if options.capacity else "nothing"
+    screen.say(f"Node {node} is up: {where}, keeps {room} for others.")
 
 
 def _start_logging() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import socket
 from typing import Final
 from urllib.parse import urlsplit
@@ -68,7 +69,9 @@ class TcpTransport:
             else:
                 server = await loop.create_server(connection, host, port, backlog=_BACKLOG)
         except (OSError, ValueError, OverflowError) as error:
-            raise RefusedError(f"Cannot listen on {address}: {error}.", "Choose another port or address.") from error
+            raise RefusedError(
+                f"Cannot listen on {address}: {_why(error)}.", "Choose another with --listen."
+            ) from error
         return StreamListener(server, format_address(server.sockets[0].getsockname()))
 
     async def dial(self, address: str, receiver: Receiver) -> Connection:
@@ -85,3 +88,10 @@ class TcpTransport:
         except (OSError, ValueError) as error:  # names that cannot be encoded are ValueErrors, too
             raise UnreachableError(f"Nobody answers at {address}: {error}.") from error
         return connection
+
+
+def _why(error: Exception) -> str:
+    """What went wrong, in the system's words: asyncio's repeat the address."""
+    if isinstance(error, OSError) and not isinstance(error, socket.gaierror) and error.errno:
+        return os.strerror(error.errno)
+    return str(error)
