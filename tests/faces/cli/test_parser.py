@@ -82,3 +82,9 @@ def test_help_names_every_command_of_this_version_and_none_of_a_later_one(capsys
     listed = {line.split()[0] for line in text.splitlines() if line.startswith("    ") and line.split()}
     assert {"init", "invite", "card", "join", "up", "put", "get", "ls", "info", "peers", "status", "demo"} <= listed
     assert not listed & set(LATER_COMMANDS)
+
+
+def test_a_command_that_is_none_is_told_without_those_of_later_versions() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(["fetch"])
+    assert caught.value.message == "There is no command 'fetch'."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
@@ -27,6 +28,9 @@ _COMMAND_HELP: Final = {
 }
 
 
+_UNKNOWN_COMMAND: Final = re.compile(r"argument COMMAND: invalid choice: ('[^']*'|\"[^\"]*\")")
+
+
 class VersionAsked(Exception):  # noqa: N818 - a question, not an error
     """The user wants to know the version; whatever else was typed does not matter."""
 
@@ -35,6 +39,8 @@ class Parser(argparse.ArgumentParser):
     """An argument parser that raises `UsageError` instead of ending the process."""
 
     def error(self, message: str) -> NoReturn:
+        if unknown := _UNKNOWN_COMMAND.match(message):  # argparse would offer those of later versions, too
+            raise UsageError(f"There is no command {unknown[1]}.", f"See '{self.prog} --help'.")
         raise UsageError(f"{message[:1].upper()}{message[1:]}.", f"See '{self.prog} --help'.")
 
 
