@@ -77,7 +77,9 @@ class FileSource:
             os.close(descriptor)
             if stat.S_ISDIR(self._before.st_mode):
                 raise UsageError(f"{path} is a folder.", "Name the files in it, or store folders with -r.")
-            raise RefusedError(f"{path} is not a regular file.", "Only files, links and folders can be stored.")
+            raise RefusedError(
+                f"{path} is not a regular file.", "What it gives can be stored by way of stdin: put - --as KEY."
+            )
         self._file = os.fdopen(descriptor, "rb", buffering=0)
 
     @property

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any, Final
 
 from capsa.errors import IntegrityError, NoSpaceError, NotFoundError, UnreachableError, UsageError
-from capsa.faces.cli.exits import Exit
+from capsa.faces.cli.exits import Exit, InterruptError
 from capsa.faces.cli.output import Screen
 from capsa.faces.cli.processes import NodeProcess, run_well
 from capsa.faces.cli.quantities import parse_size, show_size
@@ -36,12 +36,15 @@ _FILE_SIZE_MIN: Final = 4096
 def demo(options: Namespace, screen: Screen) -> int:
     """Run the show; whatever happens, nothing is left running or lying about, unless `--keep` asks for it."""
     size = _size_of(Path(options.file)) if options.file else parse_size(options.size)
-    with _orderly_end(), _stage(keep=options.keep) as (folder, nodes):
-        show = _Show(folder, nodes, screen)
-        _check_space(folder, size)
-        source = Path(options.file).absolute() if options.file else _make(show, folder / "film.mkv", size)
-        show.play(source)
-        show.tell_end(source, keep=options.keep)
+    try:
+        with _orderly_end(), _stage(keep=options.keep) as (folder, nodes):
+            show = _Show(folder, nodes, screen)
+            _check_space(folder, size)
+            source = Path(options.file).absolute() if options.file else _make(show, folder / "film.mkv", size)
+            show.play(source)
+            show.tell_end(source, keep=options.keep)
+    except KeyboardInterrupt:
+        raise InterruptError("Interrupted.", "Nothing of the demo is left, running or on the disk.") from None
     return Exit.DONE
 
 
