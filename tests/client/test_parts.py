@@ -204,3 +204,10 @@ def test_long_names_have_part_files_too(tmp_path: Path) -> None:
     _fetch(target, b"hello")
     assert target.read_bytes() == b"hello"
     assert len(os.fsencode(part_path(target, ROOT).name)) <= 255
+
+
+def test_what_cannot_fit_is_refused_before_anything_is_fetched(tmp_path: Path) -> None:
+    with PartFile(tmp_path / "film.mkv", ROOT) as part:
+        part.expect(1000)
+        with pytest.raises(NoSpaceError, match="does not fit"):
+            part.expect(2**62)

@@ -28,9 +28,17 @@ class HomeLink:
     Every question here may be repeated without harm, so one that was lost with the connection is asked again.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Session]], *, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Session]],
+        *,
+        patience: float = PATIENCE_SECONDS,
+        on_lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_lost` is called when the line is lost, before the wait for the node to come back."""
         self._connect = connect
         self._patience = patience
+        self._on_lost = on_lost
         self._session: Session | None = None
         self._connecting = asyncio.Lock()
         self.recording = asyncio.Lock()
@@ -71,7 +79,9 @@ class HomeLink:
                 session = await self._open()
                 return await session.call(message, payload, timeout=ANSWER_SECONDS), session
             except LostConnectionError:  # said by the node, too, when it is about to stop
-                lost_at = loop.time() if lost_at is None else lost_at
+                if lost_at is None:
+                    lost_at = loop.time()
+                    self._on_lost()
                 if loop.time() >= lost_at + self._patience:
                     raise
                 await asyncio.sleep(_RETRY_SECONDS)

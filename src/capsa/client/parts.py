@@ -17,7 +17,7 @@ from typing import Final, Self
 
 from capsa.core.ids import BlockId, Buffer, to_base32
 from capsa.core.pages import MODE_MAX
-from capsa.errors import CapsaError, NotFoundError, RefusedError, from_os_error
+from capsa.errors import CapsaError, NoSpaceError, NotFoundError, RefusedError, from_os_error
 
 _SUFFIX: Final = ".capsa-part"
 _NAME_SIZE_MAX: Final = 255
@@ -88,6 +88,18 @@ class PartFile:
         except OSError as error:
             raise self._failed(error, self._path) from error
         self._size = size
+
+    def expect(self, size: int) -> None:
+        """Raise `NoSpaceError`, before anything is fetched, if the disk cannot take the file up to `size` bytes."""
+        try:
+            disk = os.fstatvfs(self._descriptor)
+        except OSError as error:
+            raise self._failed(error, self._path) from error
+        if size - self._size > disk.f_bavail * disk.f_frsize:
+            raise NoSpaceError(
+                f"{self._target} does not fit: {size - self._size} bytes are still to come.",
+                "Make room, or choose another place with -o.",
+            )
 
     def write(self, data: Buffer) -> None:
         """Add verified bytes at the end; `NoSpaceError` on a full disk leaves what was written before."""

@@ -80,6 +80,7 @@ class Reader:
         try:
             digest = blake3()
             kept = await self._check_part(root, part, digest)
+            await self._workers.run(Lane.SEAL, part.expect, root.size)
             progress(kept)
             async with asyncio.TaskGroup() as group:
                 behind = _Behind(part, self._workers, group)

@@ -164,6 +164,7 @@ def test_commands_that_need_keys_say_that_they_are_locked(alone: Capsa, words: l
         (["get"], "get"),
         (["get", "a", "--cap-file", "b"], "twice"),
         (["get", "capsa-cap:nonsense"], "cap"),
+        (["get", "capsa-invite:secret"], "invite"),
         (["get", "a", "-o", "-"], "--json"),
         (["get", "/a"], "/a"),
         (["ls", "a//b"], "a//b"),
@@ -177,6 +178,7 @@ def test_what_cannot_be_understood_is_a_usage_error_before_anything_happens(
     assert code == 2
     assert told["error"]["kind"] == "usage"
     assert named in told["error"]["message"]
+    assert "secret" not in told["error"]["message"]
 
 
 def test_unknown_settings_are_refused_with_the_nearest_name(alone: Capsa) -> None:

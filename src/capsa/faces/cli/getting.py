@@ -16,6 +16,7 @@ from capsa.core.caps import Cap, looks_like_cap, parse_cap
 from capsa.core.catalog.entries import VersionEntry
 from capsa.core.names import check_key
 from capsa.core.pages import Kind, Root
+from capsa.core.text import SCHEME_CARD, SCHEME_INVITE, has_scheme
 from capsa.errors import NotFoundError, RefusedError, UsageError, from_os_error
 from capsa.faces.cli.exits import Exit
 from capsa.faces.cli.given import STDIN, read_text
@@ -50,6 +51,8 @@ class _Wanted:
             return cls(parse_cap(read_text(STDIN, size_max=_CAP_TEXT_MAX)), None)
         if looks_like_cap(options.what):
             return cls(parse_cap(options.what), None)
+        if any(has_scheme(scheme, options.what) for scheme in (SCHEME_CARD, SCHEME_INVITE)):
+            raise UsageError("This is an invite or a contact card, not a cap.", "Use it with 'capsa join'.")
         return cls(None, check_key(options.what))
 
     async def find(self, context: HomeContext) -> Cap:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -89,7 +90,7 @@ async def at_home(root: Path, *, settle: float = 0.0) -> AsyncIterator[HomeConte
             if not lasting:
                 group.create_task(_serve_commands(home, workers, done))
             first = joined[0] if joined else await _connect_patiently(unix, home)
-            link = HomeLink(_reconnecting(unix, home, first))
+            link = HomeLink(_reconnecting(unix, home, first), on_lost=_tell_of_waiting)
             try:
                 facts = await _facts(link, 0.0 if lasting else settle)
                 yield HomeContext(home, link, facts, workers)
@@ -100,6 +101,11 @@ async def at_home(root: Path, *, settle: float = 0.0) -> AsyncIterator[HomeConte
         raise leading(errors) from None
     finally:
         workers.close()
+
+
+def _tell_of_waiting() -> None:
+    if sys.stderr.isatty():
+        print("The home's node does not answer; waiting for it to come back.", file=sys.stderr)
 
 
 def _reconnecting(unix: UnixTransport, home: Home, first: Session) -> Callable[[], Awaitable[Session]]:
