@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from capsa.core.keys import DeviceKey, Label, OwnerKeys, derive, length_prefixed, verify
+from capsa.core.keys import DeviceKey, Label, OwnerKeys, derive, length_prefixed, signature_label, verify
 from capsa.errors import SignatureError
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors" / "keys.json").read_text())
@@ -63,3 +63,9 @@ def test_representations_show_no_secret() -> None:
     for secret in (entropy, keys.convergence, keys.catalog, derive(entropy, Label.OWNER_SIGNING)):
         assert secret.hex() not in shown
         assert repr(secret)[2:-1] not in shown
+
+
+def test_signed_kinds_have_their_labels_from_the_table() -> None:
+    kinds = [label.removeprefix("capsa/1 sign ") for label in Label if label.startswith("capsa/1 sign ")]
+    assert "founding" in kinds
+    assert all(signature_label(kind) == Label[f"SIGN_{kind.upper()}"] for kind in kinds)

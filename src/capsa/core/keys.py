@@ -60,6 +60,11 @@ class Label(StrEnum):
     PROLOGUE = "capsa/1"
 
 
+def signature_label(kind: str) -> str:
+    """The label under which a signed value of this kind is signed; a kind of a later version has one too."""
+    return f"capsa/1 sign {kind}"
+
+
 def derive(secret: bytes, label: Label, *, salt: bytes = b"") -> bytes:
     """32 bytes by HKDF-SHA256 (RFC 5869) with the label as info."""
     return HKDF(SHA256(), length=32, salt=salt or None, info=label.encode()).derive(secret)

@@ -11,7 +11,7 @@ import msgspec
 
 from capsa.core.encoding import decode, encode
 from capsa.core.ids import Buffer, NetworkId
-from capsa.core.keys import SigningKey, length_prefixed, verify
+from capsa.core.keys import SigningKey, length_prefixed, signature_label, verify
 
 SIGNED_SIZE_MAX = 128 * 1024
 KIND_FOUNDING = "founding"
@@ -28,7 +28,7 @@ class Signed(msgspec.Struct, frozen=True, array_like=True):
 
 
 def _message(kind: str, network: bytes, body: bytes) -> bytes:
-    label = f"capsa/1 sign {kind}".encode()
+    label = signature_label(kind).encode()
     return length_prefixed(label, body) if kind == KIND_FOUNDING else length_prefixed(label, network, body)
 
 

@@ -11,7 +11,7 @@ from capsa.core.claims import ClaimPart, ReleaseNote, ids_digest
 from capsa.core.heads import Head
 from capsa.core.ids import BlockId, ClaimId, NodeId
 from capsa.core.messages import Got, Have, Held, Message, Sync
-from capsa.core.proofs import SAMPLE_SIZE, proof, sample_offset
+from capsa.core.proofs import SAMPLE_SIZE, proves, sample_offset
 from capsa.errors import CapsaError, NotFoundError, RefusedError, UnknownKindError
 from capsa.net.session import Session
 from capsa.node.admission import Admissions
@@ -205,7 +205,7 @@ class Control:
             sample, length = await self._store.sample(block, sample_offset(nonce, block), SAMPLE_SIZE)
         except CapsaError:
             return True  # lost here meanwhile, so that we cannot check it either
-        return given == proof(nonce, node, block, sample, length)
+        return proves(given, nonce, node, block, sample, length)
 
     # --- heads
 
