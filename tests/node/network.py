@@ -17,7 +17,7 @@ from blake3 import blake3
 
 from capsa.client.catalog import Owner
 from capsa.client.files import Files
-from capsa.client.jobs import Job, Stored
+from capsa.client.jobs import Job, Stored, Wish
 from capsa.client.link import HomeLink
 from capsa.client.reading import Reader
 from capsa.client.sources import FileSource
@@ -99,7 +99,7 @@ class Client:
 
     async def put(self, path: Path, key: str, *, copies: int | None = None) -> Stored:
         """Put one file, raising what failed."""
-        [stored] = [stored async for stored in self.files.put([job_of(path, key)], copies=copies)]
+        [stored] = [stored async for stored in self.files.put([job_of(path, key)], Wish(copies))]
         if stored.error is not None:
             raise stored.error
         return stored

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from capsa.client.catalog import Catalog, NewVersion, Owner, exists_already
-from capsa.client.jobs import Job, Progress, Stored, batches, check_put_key, has_digest
+from capsa.client.jobs import Job, Progress, Stored, Wish, batches, check_put_key, has_digest
 from capsa.client.link import HomeLink
 from capsa.client.sending import Draft, Sender
 from capsa.client.upload import Signer
@@ -19,6 +19,8 @@ from capsa.core.names import folder_clashes
 from capsa.core.pages import DEFAULT_SHAPE, Shape
 from capsa.errors import CapsaError, RefusedError, UsageError
 from capsa.seams import Clock, Entropy, Lane, Workers
+
+_PLAIN = Wish()
 
 
 class Files:
@@ -42,14 +44,18 @@ class Files:
         self._sender = Sender(link, owner, self._signer, workers=workers, clock=clock, entropy=entropy, shape=shape)
 
     async def put(
-        self, jobs: Iterable[Job], *, copies: int | None = None, progress: Progress = lambda size: None
+        self,
+        jobs: Iterable[Job],
+        wish: Wish = _PLAIN,
+        *,
+        progress: Progress = lambda size: None,
     ) -> AsyncIterator[Stored]:
         """Store files, yielding what became of each once it is durable and recorded.
 
-        `copies` are wanted on other nodes (default: the network's). A file that fails yields its error and does
-        not stop the rest; an error of the node or of the catalog ends all. A repeat takes up where it stopped.
+        A file that fails yields its error and does not stop the rest; an error of the node or of the catalog ends
+        all. A repeat takes up where it stopped.
         """
-        wanted = self._owner.copies if copies is None else copies
+        wanted = self._owner.copies if wish.copies is None else wish.copies
         await self.catalog.release_stale()
         for batch in batches(jobs):
             new: list[Job] = []

@@ -26,16 +26,43 @@ Progress: TypeAlias = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Stamp:
+    """By which a file is taken for the one that was read before: bytes, nanoseconds since 1970, inode number."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One file to put: its key, how to open it when its turn comes, and its size if that is known by then.
 
-    Only what is `repeatable`, opened again gives the same bytes, can be taken up where an earlier put stopped.
+    Only what is `repeatable`, opened again gives the same bytes, can be taken up where an earlier put stopped. What
+    has a `stamp`, as it was when the file was listed, is not opened at all if the key holds what was read under it.
     """
 
     key: str
     open: Callable[[], Source]
     size: int | None = None
     repeatable: bool = True
+    stamp: Stamp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a put is asked for, beside its files.
+
+    `copies` are wanted on other nodes (default: the network's); `private` seals each file under a secret of its own;
+    `new_version` adds a version where a key holds other bytes; without `wait` a file is done once it is durable at
+    home; `reread` opens files whatever their stamps say.
+    """
+
+    copies: int | None = None
+    private: bool = False
+    new_version: bool = False
+    wait: bool = True
+    reread: bool = False
 
 
 @dataclass(frozen=True, slots=True)

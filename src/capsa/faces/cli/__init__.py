@@ -10,24 +10,13 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Final
 
 from capsa import __version__
 from capsa.faces.cli.exits import Exit, as_capsa_error, exit_of
+from capsa.faces.cli.grammar import BY_NAME
+from capsa.faces.cli.options import VersionAsked
 from capsa.faces.cli.output import OutputClosedError, Screen
-from capsa.faces.cli.parser import VersionAsked, parse
-
-_MODULES: Final = {
-    **dict.fromkeys(("init", "join"), "making"),
-    **dict.fromkeys(("invite", "card"), "inviting"),
-    "up": "up",
-    "put": "putting",
-    "get": "getting",
-    **dict.fromkeys(("ls", "info"), "looking"),
-    **dict.fromkeys(("peers", "status"), "network"),
-    "demo": "demo",
-}
-"""Where a command's function lives. Modules are imported when their command runs: start-up stays fast."""
+from capsa.faces.cli.parser import parse
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,7 +48,8 @@ def _run(words: Sequence[str], screen: Screen) -> int:
 
 
 def _command(name: str) -> Callable[[Namespace, Screen], int]:
-    function = getattr(import_module(f"capsa.faces.cli.{_MODULES[name]}"), name)
+    # Modules are imported when their command runs: start-up stays fast.
+    function = getattr(import_module(f"capsa.faces.cli.{BY_NAME[name].module}"), name)
     assert callable(function)
     return function  # type: ignore[no-any-return]
 

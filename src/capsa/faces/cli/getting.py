@@ -22,6 +22,7 @@ from capsa.faces.cli.exits import Exit
 from capsa.faces.cli.given import STDIN, read_text
 from capsa.faces.cli.homes import home_root
 from capsa.faces.cli.output import OutputClosedError, Screen
+from capsa.faces.cli.passphrases import unlock_of
 from capsa.faces.cli.progress import Progress
 from capsa.faces.cli.putting import SETTLE_SECONDS
 from capsa.faces.cli.quantities import show_size
@@ -82,7 +83,8 @@ def get(options: Namespace, screen: Screen) -> int:
 
 async def _get(options: Namespace, wanted: _Wanted, screen: Screen) -> int:
     began = time.monotonic()
-    async with at_home(home_root(options), settle=SETTLE_SECONDS) as context:
+    unlock = unlock_of(options) if wanted.key is not None else None
+    async with at_home(home_root(options), unlock=unlock, settle=SETTLE_SECONDS) as context:
         reader = context.reader()
         cap = await wanted.find(context)
         root = await reader.open(cap)

@@ -15,6 +15,7 @@ from capsa.errors import RefusedError
 from capsa.faces.cli.exits import Exit
 from capsa.faces.cli.homes import home_root
 from capsa.faces.cli.output import Screen
+from capsa.faces.cli.passphrases import Unlock, unlock_of
 from capsa.faces.cli.quantities import parse_duration, rfc3339, show_seconds
 from capsa.faces.cli.running import run
 from capsa.faces.cli.start import HomeContext, at_home
@@ -24,14 +25,14 @@ _SEED_SIZE: Final = 32
 
 def invite(options: Namespace, screen: Screen) -> int:
     """A one-time invite: a contact card, and a grant to a key that only the invite holds."""
-    return run(_invite(home_root(options), parse_duration(options.expires), screen))
+    return run(_invite(home_root(options), unlock_of(options), parse_duration(options.expires), screen))
 
 
-async def _invite(root: Path, seconds: int, screen: Screen) -> int:
-    async with at_home(root) as context:
+async def _invite(root: Path, unlock: Unlock, seconds: int, screen: Screen) -> int:
+    async with at_home(root, unlock=unlock) as context:
         if not context.facts.admitted:
             raise RefusedError("This home is not a member yet, and cannot invite.", "Run 'capsa up' until it is.")
-        keys = context.owner_keys()
+        keys = context.keys
         card = await _contact_card(context, screen)
         now = int(context.clock.now())
         one_time = context.entropy.take(_SEED_SIZE)

@@ -15,6 +15,7 @@ from capsa.faces.cli.exits import Exit
 from capsa.faces.cli.getting import find_version
 from capsa.faces.cli.homes import home_root
 from capsa.faces.cli.output import Screen
+from capsa.faces.cli.passphrases import Unlock, unlock_of
 from capsa.faces.cli.putting import SETTLE_SECONDS
 from capsa.faces.cli.quantities import rfc3339, show_size
 from capsa.faces.cli.running import run
@@ -23,11 +24,11 @@ from capsa.faces.cli.start import at_home
 
 def ls(options: Namespace, screen: Screen) -> int:
     """List the keys that begin with a prefix, in order."""
-    return run(_ls(home_root(options), check_prefix(options.prefix), screen))
+    return run(_ls(home_root(options), unlock_of(options), check_prefix(options.prefix), screen))
 
 
-async def _ls(root: Path, prefix: str, screen: Screen) -> int:
-    async with at_home(root) as context:
+async def _ls(root: Path, unlock: Unlock, prefix: str, screen: Screen) -> int:
+    async with at_home(root, unlock=unlock) as context:
         snapshot = await context.files().catalog.snapshot()
         async for view in snapshot.scan(prefix):
             version = view.versions[0]
@@ -38,11 +39,11 @@ async def _ls(root: Path, prefix: str, screen: Screen) -> int:
 
 def info(options: Namespace, screen: Screen) -> int:
     """One file: what it is, in how many copies it lies where."""
-    return run(_info(home_root(options), check_key(options.key), screen))
+    return run(_info(home_root(options), unlock_of(options), check_key(options.key), screen))
 
 
-async def _info(root: Path, key: str, screen: Screen) -> int:
-    async with at_home(root, settle=SETTLE_SECONDS) as context:
+async def _info(root: Path, unlock: Unlock, key: str, screen: Screen) -> int:
+    async with at_home(root, unlock=unlock, settle=SETTLE_SECONDS) as context:
         version = await find_version(context, key)
         holdings = await find_holdings(context.link, version.cap)
         names = {line.node: line.name for line in (await context.link.ask(Peers(), PeersTold)).nodes}

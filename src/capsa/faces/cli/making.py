@@ -21,8 +21,8 @@ from capsa.errors import RefusedError, UsageError
 from capsa.faces.cli.exits import Exit
 from capsa.faces.cli.given import STDIN, read_text, whole_number
 from capsa.faces.cli.homes import home_root
+from capsa.faces.cli.options import not_available
 from capsa.faces.cli.output import Screen, is_terminal
-from capsa.faces.cli.parser import not_available
 from capsa.faces.cli.quantities import rfc3339
 from capsa.faces.cli.running import run
 from capsa.faces.cli.start import at_home

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from capsa.client.jobs import Job, Stored
+from capsa.client.jobs import Job, Stored, Wish
 from capsa.client.sources import FileSource, Source
 from capsa.core.caps import format_cap
 from capsa.core.names import check_key
@@ -19,6 +19,7 @@ from capsa.faces.cli.exits import Exit, exit_of
 from capsa.faces.cli.given import STDIN, whole_number
 from capsa.faces.cli.homes import home_root
 from capsa.faces.cli.output import Screen, describe, one_line
+from capsa.faces.cli.passphrases import Unlock, unlock_of
 from capsa.faces.cli.progress import Progress
 from capsa.faces.cli.quantities import show_size
 from capsa.faces.cli.running import run
@@ -35,7 +36,7 @@ def put(options: Namespace, screen: Screen) -> int:
     if copies is not None and copies > COPIES_MAX:
         raise UsageError(f"--copies takes at most {COPIES_MAX}.", "Give a smaller number.")
     work = _Work.of(options.paths, options.key)
-    return run(_put(home_root(options), work, copies, screen))
+    return run(_put(home_root(options), unlock_of(options), work, Wish(copies), screen))
 
 
 @dataclass(slots=True)
@@ -92,13 +93,13 @@ class _Work:
         return begin
 
 
-async def _put(root: Path, work: _Work, copies: int | None, screen: Screen) -> int:
+async def _put(root: Path, unlock: Unlock, work: _Work, wish: Wish, screen: Screen) -> int:
     ends: list[Exit] = []
-    async with at_home(root, settle=SETTLE_SECONDS) as context:
+    async with at_home(root, unlock=unlock, settle=SETTLE_SECONDS) as context:
         with Progress(screen, "put", work.size, time.monotonic) as progress:
             for unfit in work.unfit:
                 ends.append(_tell(unfit, 0.0, screen, context.facts.serving))
-            async for stored in context.files().put(work.jobs, copies=copies, progress=progress):
+            async for stored in context.files().put(work.jobs, wish, progress=progress):
                 progress.clear()
                 ends.append(_tell(stored, work.seconds(stored.key), screen, context.facts.serving))
     failures = [end for end in ends if end not in (Exit.DONE, Exit.FEWER_COPIES)]

@@ -19,6 +19,7 @@ from capsa.client.reading import Reader
 from capsa.core.commands import COMMAND_MESSAGES, Greet, Greeted
 from capsa.core.keys import OwnerKeys
 from capsa.errors import CapsaError, HomeInUseError, ProtocolError, UnreachableError, leading
+from capsa.faces.cli.passphrases import Unlock
 from capsa.net.local import connect
 from capsa.net.session import Session
 from capsa.net.transports.unix import UnixTransport
@@ -52,16 +53,19 @@ class HomeContext:
     link: HomeLink
     facts: Greeted
     workers: ThreadWorkers
+    opened: OwnerKeys | None = field(default=None, repr=False)
     clock: SystemClock = field(default_factory=SystemClock)
     entropy: SystemEntropy = field(default_factory=SystemEntropy)
 
-    def owner_keys(self) -> OwnerKeys:
-        """The owner's keys; `LockedError` if they cannot be opened."""
-        return self.home.owner_keys()
+    @property
+    def keys(self) -> OwnerKeys:
+        """The owner's keys, for a command that asked `at_home` to open them."""
+        assert self.opened is not None
+        return self.opened
 
     def owner(self) -> Owner:
         """Whose catalog this home writes."""
-        return Owner(self.owner_keys(), self.home.network, self.home.node, self.facts.copies)
+        return Owner(self.keys, self.home.network, self.home.node, self.facts.copies)
 
     def files(self) -> Files:
         """Puts, and the catalog."""
@@ -73,11 +77,12 @@ class HomeContext:
 
 
 @asynccontextmanager
-async def at_home(root: Path, *, settle: float = 0.0) -> AsyncIterator[HomeContext]:
+async def at_home(root: Path, *, unlock: Unlock | None = None, settle: float = 0.0) -> AsyncIterator[HomeContext]:
     """Connect to the home's node; without a running one, become a node that does not listen for as long.
 
-    `settle` is how many seconds such a node may take to be admitted and to meet a member. Raises `HomeError`.
-    Commands that joined it meanwhile are served to their end, unless this one fails.
+    `unlock` opens the owner's keys for a command that needs them. `settle` is how many seconds a node of our own may
+    take to be admitted and to meet a member. Raises `HomeError`, and what `unlock` raises. Commands that joined it
+    meanwhile are served to their end, unless this one fails.
     """
     home = Home.open(root)
     workers = ThreadWorkers()
@@ -92,8 +97,9 @@ async def at_home(root: Path, *, settle: float = 0.0) -> AsyncIterator[HomeConte
             first = joined[0] if joined else await _connect_patiently(unix, home)
             link = HomeLink(_reconnecting(unix, home, first), on_lost=_tell_of_waiting)
             try:
+                keys = None if unlock is None else await unlock(home, link)
                 facts = await _facts(link, 0.0 if lasting else settle)
-                yield HomeContext(home, link, facts, workers)
+                yield HomeContext(home, link, facts, workers, keys)
             finally:
                 link.close()
                 done.set()

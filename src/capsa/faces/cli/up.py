@@ -18,8 +18,8 @@ from capsa.core.statements import ADDRESSES_MAX, check_name
 from capsa.errors import UsageError
 from capsa.faces.cli.exits import Exit
 from capsa.faces.cli.homes import home_root
+from capsa.faces.cli.options import not_available
 from capsa.faces.cli.output import Screen
-from capsa.faces.cli.parser import not_available
 from capsa.faces.cli.quantities import parse_size, show_size
 from capsa.faces.cli.remembered import Remembered, read_remembered, write_remembered
 from capsa.faces.cli.start import UpOptions, run_node
