@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from capsa.errors import UsageError
-from capsa.faces.cli.quantities import parse_duration, parse_size, rfc3339, show_seconds, show_size
+from capsa.faces.cli.quantities import count_of, parse_duration, parse_size, rfc3339, show_seconds, show_size
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,17 @@ def test_sizes_are_shown(size: int, text: str) -> None:
 )
 def test_stretches_of_time_are_shown(seconds: float, text: str) -> None:
     assert show_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 copies"), (1, "1 copy"), (2, "2 copies"), (1234567, "1,234,567 copies")]
+)
+def test_numbers_of_things_are_shown(number: int, text: str) -> None:
+    assert count_of(number, "copy", "copies") == text
+
+
+def test_most_plurals_take_an_s() -> None:
+    assert (count_of(1, "block"), count_of(2, "block")) == ("1 block", "2 blocks")
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,11 @@ def show_seconds(seconds: float) -> str:
     return f"{whole // 86400} days"
 
 
+def count_of(number: int, noun: str, nouns: str = "") -> str:
+    """A number of things for people: `1 block`, `1,500 blocks`; `nouns` where the plural takes more than an s."""
+    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"
+
+
 def rfc3339(unix_seconds: float) -> str:
     """A time in UTC as RFC 3339 has it, to the second; years that it cannot write become its first or last."""
     earliest, latest = -62135596800, 253402300799  # 0001-01-01 and 9999-12-31
