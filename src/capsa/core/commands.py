@@ -279,9 +279,62 @@ class Done(Message, frozen=True, array_like=True):
     code = 130
 
 
+class Transfers(Message, frozen=True, array_like=True):
+    """What went to and came from each node? Totals, from which the asker makes rates."""
+
+    code = 160
+
+
+class NodeTransfers(msgspec.Struct, frozen=True, array_like=True):
+    """One node's totals since this one started; sizes are bytes of blocks, and never shrink while it runs.
+
+    `copies`: blocks of this home's own puts that are durable there (on its own line: at home); `promised`: such that
+    it gave receipts for, sent or not; `served`, `taken`, `fetched`: given to it, stored for it, got from it;
+    `under_way`: blocks on their way to or from it now.
+    """
+
+    node: Id
+    copies: Count
+    copies_size: Count
+    promised: Count
+    promised_size: Count
+    served_size: Count
+    taken_size: Count
+    fetched_size: Count
+    under_way: Count
+
+
+class TransfersTold(Message, frozen=True, array_like=True):
+    code = 161
+    nodes: Annotated[tuple[NodeTransfers, ...], Meta(max_length=1024)]
+
+
+class Unfinished(Message, frozen=True, array_like=True):
+    """What has this node still to do for its own puts, and for its store?"""
+
+    code = 162
+
+
+class ShortLine(msgspec.Struct, frozen=True, array_like=True):
+    """How many claims have so many durable copies of so many that are wanted, the home counted."""
+
+    durable: Count
+    wanted: Count
+    claims: Count
+
+
+class UnfinishedTold(Message, frozen=True, array_like=True):
+    """`short`: claims by their copies, those that lack most first; `refilling`: the store is taken back from others."""
+
+    code = 163
+    short: Annotated[tuple[ShortLine, ...], Meta(max_length=64)]
+    refilling: bool
+
+
 COMMAND_MESSAGES: tuple[type[Message], ...] = (
     *(Failure, Got, Done, Greet, Greeted, Keep, Kept, Commit, Committed),
     *(OpenPuts, PutsOpened, ForgetPuts, StalePuts, PutsStale, Copies, CopiesTold, Fetch),
     *(TakeHeadLock, HeadLockTaken, FreeHeadLock, PublishHead, HeadPublished, Heads, HeadsTold, EndClaims),
     *(Holders, HoldersTold, Contacts, ContactsTold, Peers, PeersTold, Status, StatusTold),
+    *(Transfers, TransfersTold, Unfinished, UnfinishedTold),
 )

@@ -33,6 +33,7 @@ from capsa.node.replication import Replicator
 from capsa.node.serving import Serving
 from capsa.node.settings import NodeConfig
 from capsa.node.state import State
+from capsa.node.transfers import Transfers
 from capsa.seams import Clock, Entropy, Lane, Workers
 from capsa.stores.disk import Disk
 from capsa.stores.quota import QuotaStore, SpaceGuard
@@ -139,8 +140,9 @@ class Node:
             keep=lambda node: not config.listen,
         )
         links = Links(pool, members, config.timing)
+        transfers = Transfers()
         placement = Placement(members, links)
-        fetcher = Fetcher(store, members, links, placement, config.timing)
+        fetcher = Fetcher(store, members, links, placement, transfers, config.timing)
         gossiper = Gossiper(
             config,
             pool=pool,
@@ -151,7 +153,15 @@ class Node:
             clock=clock,
             entropy=entropy,
         )
-        serving = Serving(config, store=store, guests=guests, members=members, gossiper=gossiper, admissions=admissions)
+        serving = Serving(
+            config,
+            store=store,
+            guests=guests,
+            members=members,
+            gossiper=gossiper,
+            admissions=admissions,
+            transfers=transfers,
+        )
         replicator = Replicator(
             config,
             store=store,
@@ -160,6 +170,7 @@ class Node:
             links=links,
             placement=placement,
             fetcher=fetcher,
+            transfers=transfers,
             workers=workers,
             entropy=entropy,
         )
@@ -184,6 +195,7 @@ class Node:
             admissions=admissions,
             fetcher=fetcher,
             replicator=replicator,
+            transfers=transfers,
             workers=workers,
             clock=clock,
             entropy=entropy,

@@ -20,10 +20,12 @@ from capsa.node.gossip import Gossiper
 from capsa.node.headlock import HeadLock
 from capsa.node.links import Links
 from capsa.node.membership import Members
+from capsa.node.refill import UNDER_WAY
 from capsa.node.replication import NONCE_SIZE, Replicator
 from capsa.node.serving import Answer, cut
 from capsa.node.settings import NodeConfig
 from capsa.node.state import State
+from capsa.node.transfers import Transfers
 from capsa.seams import Clock, Entropy, Lane, Workers
 from capsa.stores.base import BlockStore
 
@@ -47,6 +49,7 @@ class Control:
         admissions: Admissions,
         fetcher: Fetcher,
         replicator: Replicator,
+        transfers: Transfers,
         workers: Workers,
         clock: Clock,
         entropy: Entropy,
@@ -62,6 +65,7 @@ class Control:
         self._admissions = admissions
         self._fetcher = fetcher
         self._replicator = replicator
+        self._transfers = transfers
         self._workers = workers
         self._clock = clock
         self._entropy = entropy
@@ -86,6 +90,8 @@ class Control:
             c.Contacts: self._contacts,
             c.Peers: self._peers,
             c.Status: self._status,
+            c.Transfers: self._transfers_told,
+            c.Unfinished: self._unfinished,
         }
 
     async def handle(self, session: Session, message: Message, payload: memoryview) -> Answer:
@@ -262,3 +268,25 @@ class Control:
             alarms=len(self._members.alarms()),
             forks=len(self._members.forked()),
         ), ()
+
+    async def _transfers_told(self, session: Session, message: c.Transfers, payload: memoryview) -> Answer:
+        lines = [
+            c.NodeTransfers(
+                node,
+                one.copies,
+                one.copies_size,
+                one.promised,
+                one.promised_size,
+                one.served_size,
+                one.taken_size,
+                one.fetched_size,
+                one.under_way,
+            )
+            for node, one in self._transfers.tallies().items()
+        ]
+        return c.TransfersTold(tuple(lines)), ()
+
+    async def _unfinished(self, session: Session, message: c.Unfinished, payload: memoryview) -> Answer:
+        lines = await self._workers.run(Lane.DISK, self._state.short_summary)
+        refilling = await self._workers.run(Lane.DISK, self._state.value, UNDER_WAY)
+        return c.UnfinishedTold(tuple(c.ShortLine(*line) for line in lines), bool(refilling)), ()

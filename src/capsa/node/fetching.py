@@ -25,6 +25,7 @@ from capsa.node.links import Links
 from capsa.node.membership import Members
 from capsa.node.placement import Placement
 from capsa.node.settings import Timing
+from capsa.node.transfers import Transfers
 from capsa.stores.base import BlockStore
 
 _AT_ONCE = 2
@@ -35,11 +36,20 @@ _log = logging.getLogger(__name__)
 class Fetcher:
     """Finds blocks. Every byte that comes from a peer is checked against the block's id."""
 
-    def __init__(self, store: BlockStore, members: Members, links: Links, placement: Placement, timing: Timing) -> None:
+    def __init__(
+        self,
+        store: BlockStore,
+        members: Members,
+        links: Links,
+        placement: Placement,
+        transfers: Transfers,
+        timing: Timing,
+    ) -> None:
         self._store = store
         self._members = members
         self._links = links
         self._placement = placement
+        self._transfers = transfers
         self._timing = timing
 
     async def fetch(self, block: BlockId) -> Buffer:
@@ -109,7 +119,8 @@ class Fetcher:
         """The block from one node; None if it has no right bytes to give."""
         try:
             session = await self._links.session(node)
-            reply = await session.call(Get(block), timeout=self._timing.transfer)
+            with self._transfers.asking(node):
+                reply = await session.call(Get(block), timeout=self._timing.transfer)
         except NotFoundError:
             return None
         except DeadlineError:
@@ -120,6 +131,7 @@ class Fetcher:
             _log.info("node %s did not give a block: %s", node.hex()[:8], error.message)
             return None
         if isinstance(reply.body, Got) and block_id(reply.payload) == block:
+            self._transfers.fetched(node, len(reply.payload))
             return reply.payload
         _log.warning("node %s gave wrong bytes for a block: dropped", node.hex()[:8])
         self._links.distrust(node)

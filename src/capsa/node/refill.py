@@ -32,7 +32,8 @@ from capsa.seams import Lane, Workers
 from capsa.stores.base import BlockStore
 
 _log = logging.getLogger(__name__)
-_UNDER_WAY = "refilling"
+UNDER_WAY = "refilling"
+"""Under which the state notes, while it is not empty, that a refill was begun."""
 _AT_ONCE = 4
 _DAMAGED_MAX = 64
 """Claims that a node may list and not have; with more of them it is not worth asking on."""
@@ -74,10 +75,10 @@ class Refiller:
             await asyncio.sleep(self._config.timing.settle)
 
     async def _refill(self) -> None:
-        under_way = await self._workers.run(Lane.DISK, self._state.value, _UNDER_WAY)
+        under_way = await self._workers.run(Lane.DISK, self._state.value, UNDER_WAY)
         if not under_way and (await self._store.stats()).blocks:
             return
-        await self._workers.run(Lane.DISK, self._state.set_value, _UNDER_WAY, b"yes")
+        await self._workers.run(Lane.DISK, self._state.set_value, UNDER_WAY, b"yes")
         asked: set[NodeId] = set()
         pause = self._config.timing.dial_retry
         while not asked or not asked >= set(self._links.reachable() & set(self._members.others())):
@@ -88,7 +89,7 @@ class Refiller:
                     else:
                         pause = min(2 * pause, self._config.timing.dial_retry_max)
             await asyncio.sleep(pause)
-        await self._workers.run(Lane.DISK, self._state.set_value, _UNDER_WAY, b"")
+        await self._workers.run(Lane.DISK, self._state.set_value, UNDER_WAY, b"")
 
     async def _take_from(self, node: NodeId) -> bool:
         """All parts that a member has and we lack, with their blocks; whether nothing is left to ask it for.

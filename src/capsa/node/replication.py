@@ -33,6 +33,7 @@ from capsa.node.membership import Members
 from capsa.node.placement import Placement
 from capsa.node.settings import NodeConfig
 from capsa.node.state import ShortClaim, State
+from capsa.node.transfers import Transfers
 from capsa.seams import Entropy, Lane, Workers
 from capsa.stores.base import BlockStore
 
@@ -73,6 +74,7 @@ class Replicator:
         links: Links,
         placement: Placement,
         fetcher: Fetcher,
+        transfers: Transfers,
         workers: Workers,
         entropy: Entropy,
     ) -> None:
@@ -83,6 +85,7 @@ class Replicator:
         self._links = links
         self._placement = placement
         self._fetcher = fetcher
+        self._transfers = transfers
         self._workers = workers
         self._entropy = entropy
         self._wake = asyncio.Event()
@@ -135,7 +138,7 @@ class Replicator:
     ) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._store.put(claim, blocks))
+                group.create_task(self._keep_here(claim, blocks))
                 group.create_task(self.spread(claim, copies, new))
         except ExceptionGroup as errors:
             done.set_exception(leading(errors))
@@ -146,6 +149,10 @@ class Replicator:
             for block, _ in new:
                 if self._on_their_way.get(block) is done:
                     del self._on_their_way[block]
+
+    async def _keep_here(self, claim: ClaimId, blocks: Sequence[tuple[BlockId, Buffer]]) -> None:
+        with self._transfers.copying(self._config.node, blocks):
+            await self._store.put(claim, blocks)
 
     async def _arrived(self, blocks: Iterable[BlockId]) -> None:
         """Wait for those blocks that are on their way, however that ends."""
@@ -184,7 +191,8 @@ class Replicator:
     async def _send(self, session: Session, claim: ClaimId, load: Sequence[tuple[BlockId, Buffer]]) -> None:
         ids, sizes = tuple(block for block, _ in load), tuple(len(data) for _, data in load)
         payload = [data for _, data in load]
-        await session.call(Put(claim, ids, sizes), payload, timeout=self._config.timing.transfer)
+        with self._transfers.copying(session.peer.node, load):
+            await session.call(Put(claim, ids, sizes), payload, timeout=self._config.timing.transfer)
 
     # --- when a part is signed
 
@@ -282,6 +290,7 @@ class Replicator:
         )
         for piece in held:
             holders[piece.index].add(node)
+        self._transfers.promised(node, [piece.size for piece in held])
         return [piece for piece in pieces if piece.index in lacking]
 
     # --- afterwards

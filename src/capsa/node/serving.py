@@ -44,6 +44,7 @@ from capsa.node.admission import Admissions
 from capsa.node.gossip import Gossiper
 from capsa.node.membership import Members
 from capsa.node.settings import NodeConfig
+from capsa.node.transfers import Transfers
 from capsa.stores.base import BlockStore
 
 Answer = tuple[Message, Sequence[Buffer]]
@@ -62,6 +63,7 @@ class Serving:
         members: Members,
         gossiper: Gossiper,
         admissions: Admissions,
+        transfers: Transfers,
     ) -> None:
         self._config = config
         self._store = store
@@ -69,6 +71,7 @@ class Serving:
         self._members = members
         self._gossiper = gossiper
         self._admissions = admissions
+        self._transfers = transfers
         self._handlers: dict[type[Message], _Handler] = {
             Ping: self._ping,
             Sync: self._sync,
@@ -108,6 +111,7 @@ class Serving:
         if not self._config.capacity:
             raise RefusedError("This node stores nothing for others.")
         await self._guests.put(ClaimId(message.claim), cut(message.ids, message.sizes, payload))
+        self._transfers.taken(session.peer.node, len(payload))
         return PutDone(), ()
 
     async def _have(self, session: Session, message: Have, payload: memoryview) -> Answer:
@@ -148,7 +152,9 @@ class Serving:
         return Released(), ()
 
     async def _get(self, session: Session, message: Get, payload: memoryview) -> Answer:
-        return Got(), (await self._store.get(BlockId(message.id)),)
+        block = await self._store.get(BlockId(message.id))
+        self._transfers.served(session.peer.node, len(block))
+        return Got(), (block,)
 
     async def _find(self, session: Session, message: Find, payload: memoryview) -> Answer:
         missing = set(await self._store.missing([BlockId(block) for block in message.ids]))

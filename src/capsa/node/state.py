@@ -249,6 +249,15 @@ class State:
         """How many claims are short."""
         return int(str(self._rows("SELECT count(DISTINCT claim) FROM short")[0][0]))
 
+    def short_summary(self) -> list[tuple[int, int, int]]:
+        """(durable, wanted, claims) of the short claims, those that lack most first; at most 64 kinds of them."""
+        rows = self._rows(
+            "SELECT durable, wanted, count(*) FROM"
+            " (SELECT claim, min(durable) AS durable, wanted FROM short GROUP BY claim)"
+            " GROUP BY durable, wanted ORDER BY wanted - durable DESC, durable LIMIT 64"
+        )
+        return [(int(str(durable)), int(str(wanted)), int(str(claims))) for durable, wanted, claims in rows]
+
     # --- releases on their way
 
     def queued_releases(self, node: NodeId) -> list[tuple[bytes, bytes]]:
