@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from capsa.client.sources import FileSource, Readable, StreamSource
+from capsa.client.sources import FileSource, FolderSource, LinkSource, Readable, StreamSource
+from capsa.client.stamps import Stamp
+from capsa.core.pages import Kind
 from capsa.errors import CapsaError, ChangedError, NotFoundError, RefusedError, UsageError
 
 
@@ -122,3 +124,50 @@ def test_a_stream_that_does_not_wait_has_not_ended() -> None:
     stream: Readable = NotYet()
     with pytest.raises(CapsaError):
         StreamSource(stream).read_into(memoryview(bytearray(5)))
+
+
+@pytest.mark.parametrize("target", ["elsewhere", "/abs/olute", "../up", "träume 🌊", "x" * 4000])
+def test_a_link_says_where_it_leads_and_is_not_followed(tmp_path: Path, target: str) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    source = LinkSource(link)
+    assert (source.kind, source.link_target, source.size, source.name) == (Kind.LINK, target, 0, "link")
+    assert source.stamp == Stamp.of(link.lstat())
+    assert source.read_into(memoryview(bytearray(1))) == 0
+
+
+def test_a_link_to_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    os.symlink(b"\xff", tmp_path / "link")
+    with pytest.raises(UsageError, match="not UTF-8"):
+        LinkSource(tmp_path / "link")
+
+
+def test_what_is_no_link_or_folder_any_more_has_changed(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for make in (LinkSource, FolderSource):
+        with pytest.raises(ChangedError):
+            make(file)
+        with pytest.raises(NotFoundError):
+            make(tmp_path / "missing")
+
+
+def test_a_folder_has_a_time_and_permissions_and_no_stamp(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=0o750)
+    os.utime(folder, ns=(1, 17))
+    source = FolderSource(folder)
+    assert (source.kind, source.size, source.mtime_ns, source.mode) == (Kind.FOLDER, 0, 17, 0o750)
+    assert source.stamp is None and not source.link_target
+
+
+def test_a_file_that_is_not_to_be_followed_may_not_be_a_link(tmp_path: Path) -> None:
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.write_bytes(b"x")
+    link.symlink_to(file)
+    with FileSource(file, follow=False) as source:
+        assert source.stamp == Stamp.of(file.stat())
+    with FileSource(link) as source:
+        assert source.size == 1
+    with pytest.raises(RefusedError):
+        FileSource(link, follow=False)

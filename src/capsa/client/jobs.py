@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 from blake3 import blake3
 
 from capsa.client.sources import Source
+from capsa.client.stamps import Stamp
 from capsa.core.caps import Cap
 from capsa.core.names import check_key, last_part
 from capsa.core.pages import check_name
@@ -23,15 +24,6 @@ _READ_SIZE: Final = 1024 * 1024
 
 Progress: TypeAlias = Callable[[int], None]
 """Called with a number of further plaintext bytes that are done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """By which a file is taken for the one that was read before: bytes, nanoseconds since 1970, inode number."""
-
-    size: int
-    mtime_ns: int
-    inode: int
 
 
 @dataclass(frozen=True, slots=True)

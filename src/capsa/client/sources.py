@@ -9,13 +9,30 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self, runtime_checkable
 
+from capsa.client.stamps import Stamp
+from capsa.core.pages import LINK_TARGET_SIZE_MAX, Kind
 from capsa.errors import ChangedError, RefusedError, UsageError, from_os_error
 
 STREAM_MODE: Final = 0o644
 
 
 class Source(Protocol):
-    """Bytes to be put, read once from the beginning to the end."""
+    """What is to be put: bytes, read once from the beginning to the end; a link; or an empty folder."""
+
+    @property
+    def kind(self) -> Kind:
+        """Links and folders have no bytes."""
+        ...
+
+    @property
+    def link_target(self) -> str:
+        """Where a link leads, as it says itself; else empty."""
+        ...
+
+    @property
+    def stamp(self) -> Stamp | None:
+        """Of what was opened, as it was then; None where there is nothing that a later reading could be told by."""
+        ...
 
     @property
     def name(self) -> str:
@@ -62,14 +79,22 @@ class _ReadableInto(Protocol):
 
 
 class FileSource:
-    """A regular file. Raises `NotFoundError`, `RefusedError` or `UsageError` (for a folder) when made."""
+    """A regular file. Raises `NotFoundError`, `RefusedError` or `UsageError` (for a folder) when made.
 
-    def __init__(self, path: Path) -> None:
+    Without `follow`, a link is refused, even if it came to be since the file was listed.
+    """
+
+    kind = Kind.FILE
+    link_target = ""
+
+    def __init__(self, path: Path, *, follow: bool = True) -> None:
         self._path = path
+        self._follow = follow
         self._read = 0
         try:
             # Without O_NONBLOCK, opening a FIFO would wait for a writer.
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+            descriptor = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
         except OSError as error:
             raise from_os_error(error, f"{path} cannot be read") from error
         self._before = os.fstat(descriptor)
@@ -98,6 +123,10 @@ class FileSource:
     def mode(self) -> int:
         return stat.S_IMODE(self._before.st_mode)
 
+    @property
+    def stamp(self) -> Stamp:
+        return Stamp.of(self._before)
+
     def read_into(self, buffer: memoryview) -> int:
         try:
             count = _fill(self._file, buffer)
@@ -110,7 +139,8 @@ class FileSource:
 
     def _check_unchanged(self) -> None:
         """By size and time of the open file, and by whether the path still leads to it."""
-        before, after, there = self._before, os.fstat(self._file.fileno()), self._path.stat()
+        before, after = self._before, os.fstat(self._file.fileno())
+        there = self._path.stat(follow_symlinks=self._follow)
         same = (
             (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
             and (there.st_dev, there.st_ino) == (before.st_dev, before.st_ino)
@@ -131,8 +161,90 @@ class FileSource:
         self.close()
 
 
+class _Bare:
+    """What has no content: a link or an empty folder, as `found`."""
+
+    link_target = ""
+    size = 0
+
+    def __init__(self, path: Path, found: os.stat_result) -> None:
+        self._path = path
+        self._found = found
+
+    @property
+    def name(self) -> str:
+        return self._path.name
+
+    @property
+    def mtime_ns(self) -> int:
+        return self._found.st_mtime_ns
+
+    @property
+    def mode(self) -> int:
+        return stat.S_IMODE(self._found.st_mode)
+
+    def read_into(self, buffer: memoryview) -> int:
+        return 0
+
+    def close(self) -> None:
+        """Nothing to let go."""
+
+
+class LinkSource(_Bare):
+    """A symbolic link, which is not followed.
+
+    Raises `NotFoundError` or `RefusedError` when made, `ChangedError` if it is no link (any more), `UsageError` if its
+    target is not UTF-8 of at most 4,096 bytes.
+    """
+
+    kind = Kind.LINK
+
+    def __init__(self, path: Path) -> None:
+        try:
+            found = path.lstat()
+            target = os.fsencode(path.readlink()) if stat.S_ISLNK(found.st_mode) else None
+        except OSError as error:
+            raise from_os_error(error, f"{path} cannot be read") from error
+        if target is None:
+            raise ChangedError(f"{path} is not a link any more.", "Try again when nothing writes to it.")
+        super().__init__(path, found)
+        try:
+            self.link_target = target.decode()
+        except UnicodeDecodeError:
+            raise UsageError(f"{path} leads to a name that is not UTF-8.", "Rename what it leads to.") from None
+        if len(target) > LINK_TARGET_SIZE_MAX:
+            raise UsageError(f"{path} leads to a name that is too long to be stored.", "Use a shorter one.")
+
+    @property
+    def stamp(self) -> Stamp:
+        return Stamp.of(self._found)
+
+
+class FolderSource(_Bare):
+    """A folder, to be kept as an empty one.
+
+    Raises `NotFoundError` or `RefusedError` when made, `ChangedError` if it is no folder (any more).
+    """
+
+    kind = Kind.FOLDER
+    stamp = None
+
+    def __init__(self, path: Path) -> None:
+        try:
+            found = path.stat()
+        except OSError as error:
+            raise from_os_error(error, f"{path} cannot be read") from error
+        if not stat.S_ISDIR(found.st_mode):
+            raise ChangedError(f"{path} is not a folder any more.", "Try again when nothing writes to it.")
+        super().__init__(path, found)
+
+
 class StreamSource:
     """Any binary stream, such as standard input. It stays the caller's to close."""
+
+    kind = Kind.FILE
+    link_target = ""
+    stamp = None
 
     def __init__(self, stream: Readable, name: str = "") -> None:
         self._stream = stream

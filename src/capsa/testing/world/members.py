@@ -18,11 +18,12 @@ from capsa.client.files import Files
 from capsa.client.jobs import Job, Stored
 from capsa.client.link import HomeLink
 from capsa.client.reading import Reader
+from capsa.client.stamps import Stamp
 from capsa.core.caps import Cap
 from capsa.core.commands import COMMAND_MESSAGES, Greet, Greeted, Peers, PeersTold, Status, StatusTold
 from capsa.core.ids import NetworkId
 from capsa.core.keys import DeviceKey, Ed25519Key, OwnerKeys
-from capsa.core.pages import Shape
+from capsa.core.pages import Kind, Shape
 from capsa.core.signing import encode_signed
 from capsa.core.statements import certify, found, invite, join, network_id
 from capsa.errors import CapsaError
@@ -49,9 +50,13 @@ _MEETING_SECONDS_MAX: Final = 60.0
 
 
 class Content:
-    """A `Source` over bytes: the same at each opening."""
+    """A `Source` over bytes: the same at each opening. With a `stamp`, it can be known without being opened."""
 
-    def __init__(self, data: bytes, name: str = "") -> None:
+    kind = Kind.FILE
+    link_target = ""
+
+    def __init__(self, data: bytes, name: str = "", stamp: Stamp | None = None) -> None:
+        self.stamp = stamp
         self._stream = io.BytesIO(data)
         self.name = name
         self.size: int | None = len(data)

@@ -1,0 +1,35 @@
+"""Stamps: by which a file is known again without being read, as far as the file system can be trusted with that."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Final
+
+_SECOND_NS: Final = 1_000_000_000
+RACY_NS: Final = 50_000_000
+"""File systems date a change by a clock that ticks every few milliseconds: two changes within a tick look alike."""
+RACY_COARSE_NS: Final = 2 * _SECOND_NS
+"""The same where times have whole (FAT: even) seconds only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """By which a file is taken for the one that was read before: bytes, nanoseconds since 1970, inode number."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> Stamp:
+        """The stamp of what `stat` found."""
+        return cls(found.st_size, found.st_mtime_ns, found.st_ino)
+
+    def is_racy(self, opened_ns: int) -> bool:
+        """Whether the file may change unseen after it was opened (nanoseconds since 1970), with this very stamp.
+
+        Then nobody may go by it: the next put has to read the file again.
+        """
+        coarse = self.mtime_ns % _SECOND_NS == 0
+        return abs(opened_ns - self.mtime_ns) <= (RACY_COARSE_NS if coarse else RACY_NS)
