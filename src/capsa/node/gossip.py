@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 
 from capsa.core.gossip import Learned
 from capsa.core.ids import NodeId
@@ -26,6 +27,8 @@ from capsa.seams import Clock, Entropy, Lane, Workers
 
 _log = logging.getLogger(__name__)
 _EXCHANGE_ROUNDS = 4
+_HEARING_ROUNDS = 64
+"""Exchanges within which a member has told all: far more than the bounds of what is kept need."""
 _INCARNATION = "incarnation"
 
 
@@ -58,6 +61,8 @@ class Gossiper:
         self._was_dialled = False
         self._tried: set[NodeId] = set()
         self._bootstrapped = not config.bootstrap
+        self._heard_out: set[NodeId] = set()
+        self._caught_up = asyncio.Event()
 
     # --- told by the pool and by requests
 
@@ -91,9 +96,46 @@ class Gossiper:
             return False
         return all(node in self._pool.sessions or node in self._tried for node in self._members.others())
 
+    async def catch_up(self) -> None:
+        """Wait until every member that can be reached has told what it knows, once since this node started.
+
+        A home that was taken back to an older state learns so of its own newest head, before it signs another. Nodes
+        that answer nothing delay this by `Timing.ask` at the most.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._config.timing.ask):
+                await self._caught_up.wait()
+        self._caught_up.set()
+
+    async def ask_all(self) -> set[NodeId]:
+        """Exchange lists with every member that can be reached, until none has more to tell; who answered."""
+        await self.catch_up()
+        answered: set[NodeId] = set()
+        while asked := set(self._links.connected()) - answered:
+            async with asyncio.TaskGroup() as group:
+                tasks = {node: group.create_task(self._hear_out(node)) for node in asked}
+            there = {node for node, task in tasks.items() if task.result()}
+            if not there:
+                break
+            answered |= there
+        return answered
+
+    async def _hear_out(self, node: NodeId) -> bool:
+        """Whether a node answered; all its lists are taken in then."""
+        session = self._pool.sessions.get(node)
+        if session is None:
+            return False
+        for _ in range(_HEARING_ROUNDS):
+            learned = await self._exchange(session)
+            if learned is None:
+                return False
+            if not learned:
+                break
+        return True
+
     def reachable(self) -> str:
         """Whether others can dial this node: yes, no, or unknown until one has."""
-        if not self._config.listen:
+        if not self._config.dialable:
             return "no"
         return "yes" if self._was_dialled else "unknown"
 
@@ -145,7 +187,12 @@ class Gossiper:
             if self._members.admitted:
                 for node in step.pings:
                     group.create_task(self._ping(node))
+            self._look_whether_caught_up()
             await asyncio.sleep(self._config.timing.tick)
+
+    def _look_whether_caught_up(self) -> None:
+        if self._members.admitted and self.settled() and self._heard_out >= self._pool.sessions.keys():
+            self._caught_up.set()
 
     async def _ping(self, node: NodeId) -> None:
         try:
@@ -169,21 +216,32 @@ class Gossiper:
                 choice = int.from_bytes(self._entropy.take(4), "big") % len(connected)
                 await self._exchange(self._pool.sessions[connected[choice]])
 
-    async def _exchange(self, session: Session) -> None:
-        """Until neither has what the other lacks, or a few rounds: large sets go on next time."""
+    async def _exchange(self, session: Session) -> bool | None:
+        """Until neither has what the other lacks, or a few rounds: large sets go on next time.
+
+        Whether something was learnt; None if the other side does not answer.
+        """
+        news = False
         try:
             say = self._members.offer()
             for _ in range(_EXCHANGE_ROUNDS):
                 reply = await session.call(say, timeout=self._config.timing.ask)
                 if not isinstance(reply.body, Sync):
-                    return
+                    return None
                 self.heard(session)
-                self.pass_on(await self._members.absorb(reply.body), session.peer.node)
+                learned = await self._members.absorb(reply.body)
+                news = news or bool(learned)
+                self.pass_on(learned, session.peer.node)
                 say = self._members.answer(reply.body)
                 if not (say.statements or say.records or say.heads):
-                    return
+                    break
         except CapsaError as error:
             _log.info("no lists exchanged with %s: %s", session.remote, error.message)
+            return None
+        finally:
+            self._heard_out.add(session.peer.node)
+        self._look_whether_caught_up()
+        return news
 
     def pass_on(self, learned: Learned, source: NodeId | None) -> None:
         """Tell all connected members but `source` what was learnt, as soon as may be."""

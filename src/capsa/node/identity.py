@@ -8,11 +8,11 @@ import msgspec
 from msgspec import Meta
 
 from capsa.core.encoding import decode, encode
-from capsa.core.ids import NodeId
+from capsa.core.ids import NodeId, OwnerId
 from capsa.core.joining import judge_joiner
 from capsa.core.keys import DeviceKey, verify
 from capsa.core.signing import Signed, decode_signed, encode_signed
-from capsa.core.statements import Hash32, verify_statement
+from capsa.core.statements import Certificate, Hash32, read_statement, verify_statement
 from capsa.core.trust import PROOF_STATEMENTS_MAX, Roster
 from capsa.errors import IntegrityError, NotMemberError
 from capsa.net.identity import PROOF_SIZE_MAX, Peer, Role, session_message
@@ -60,7 +60,10 @@ class Identity:
         return encode(_Proof(self.node, signature, tuple(statements)))
 
     def check(self, role: Role, static_public: bytes, payload: bytes) -> Peer:
-        """Who the other side is; `NotMemberError` unless it is a member's device, or a joiner who dialled us."""
+        """Who the other side is; `NotMemberError` unless it is a member's device, or a joiner who dialled us.
+
+        A device that its owner certified since the loss of all others is let in on that certificate alone.
+        """
         try:
             proof = decode(_Proof, payload, size_max=PROOF_SIZE_MAX)
             verify(proof.device, session_message(self.network, role, static_public), proof.signature)
@@ -82,6 +85,10 @@ class Identity:
             return Peer(node, owner, admitted=True)
         if role is not Role.INITIATOR or not self._members.admitted:
             raise NotMemberError("The other side is no member of the network.")
+        owner = self._certifier(node, statements)
+        if owner is not None:
+            self._members.learn_soon(blobs)
+            return Peer(node, owner, admitted=True)
         request = judge_joiner(self._members.roster, statements, int(self._clock.now()), admitter=self._config.node)
         if request.node != node:
             raise NotMemberError("A joiner's certificate is for another device.")
@@ -97,6 +104,20 @@ class Identity:
             return Roster.evaluate(self._config.network, statements).owner_of(node) is not None
         except NotMemberError:  # the founding is missing
             return False
+
+    def _certifier(self, node: NodeId, statements: list[Signed]) -> OwnerId | None:
+        """The member who says with one certificate, and nothing else, that a device unknown so far is its own.
+
+        So comes who lost all devices and has only the recovery phrase: how its owner was admitted it cannot show, but
+        we know. A device that was revoked is known, and stays out.
+        """
+        if len(statements) != 1 or self._members.roster.was_admitted(node):
+            return None
+        body = read_statement(statements[0])
+        signer = OwnerId(statements[0].signer)
+        if not isinstance(body, Certificate) or body.device != node or not self._members.roster.is_member(signer):
+            return None
+        return Roster.evaluate(self._config.network, (*self._members.roster.statements, *statements)).owner_of(node)
 
     def _verified(self, blob: bytes) -> Signed:
         signed = decode_signed(blob)
