@@ -38,7 +38,7 @@ class HomeLink:
         """`on_lost` is called when the line is lost, before the wait for the node to come back."""
         self._connect = connect
         self._patience = patience
-        self._on_lost = on_lost
+        self.on_lost = on_lost
         self._session: Session | None = None
         self._connecting = asyncio.Lock()
         self.recording = asyncio.Lock()
@@ -81,7 +81,7 @@ class HomeLink:
             except LostConnectionError:  # said by the node, too, when it is about to stop
                 if lost_at is None:
                     lost_at = loop.time()
-                    self._on_lost()
+                    self.on_lost()
                 if loop.time() >= lost_at + self._patience:
                     raise
                 await asyncio.sleep(_RETRY_SECONDS)

@@ -7,21 +7,8 @@ from itertools import count
 import pytest
 
 from capsa.faces.cli.output import Screen
-from capsa.faces.cli.progress import Progress, Rate, progress_text
-
-
-@pytest.mark.parametrize(
-    ("done", "total", "rate", "text"),
-    [
-        (0, 1000, 0.0, "  0 %  0 B of 1.0 kB"),
-        (250_000_000, 10**9, 50e6, " 25 %  250 MB of 1.0 GB  50.0 MB/s  15 s left"),
-        (10**9, 10**9, 50e6, "100 %  1.0 GB of 1.0 GB  50.0 MB/s"),
-        (7_000_000, None, 2e6, "7.0 MB  2.0 MB/s"),
-        (0, 0, 0.0, "0 B"),
-    ],
-)
-def test_the_line_tells_share_rate_and_remaining(done: int, total: int | None, rate: float, text: str) -> None:
-    assert progress_text(done, total, rate) == text
+from capsa.faces.cli.progress import Meter, Progress, Rate
+from tests.faces.cli.screens import ScreenModel
 
 
 def test_the_rate_is_that_of_the_last_seconds() -> None:
@@ -35,21 +22,46 @@ def test_the_rate_is_that_of_the_last_seconds() -> None:
     assert fast == 1000.0
 
 
+def test_a_meter_counts_from_where_it_began_even_if_the_node_begins_anew() -> None:
+    meter = Meter(1000)
+    meter.note(0.0, 1000)
+    meter.note(1.0, 1500)
+    assert (meter.total, meter.rate) == (500, 500.0)
+    meter.note(2.0, 100)  # it was restarted
+    meter.note(4.0, 300)
+    assert (meter.total, meter.rate) == (800, 200.0)
+
+
 class _Terminal(io.StringIO):
+    encoding = "utf-8"
+
     def isatty(self) -> bool:
         return True
 
 
 @pytest.mark.parametrize(
-    ("terminal", "quiet", "drawn"), [(True, False, True), (True, True, False), (False, False, False)]
+    ("terminal", "quiet", "kind", "drawn"),
+    [
+        (True, False, "xterm", True),
+        (True, True, "xterm", False),
+        (True, False, "dumb", False),
+        (False, False, "xterm", False),
+    ],
 )
 def test_progress_is_drawn_on_a_terminal_alone(
-    monkeypatch: pytest.MonkeyPatch, *, terminal: bool, quiet: bool, drawn: bool
+    monkeypatch: pytest.MonkeyPatch, kind: str, *, terminal: bool, quiet: bool, drawn: bool
 ) -> None:
     stderr = _Terminal() if terminal else io.StringIO()
     monkeypatch.setattr(sys, "stderr", stderr)
+    monkeypatch.setenv("TERM", kind)
     ticks = count()
     with Progress(Screen(quiet=quiet), "put", 100, lambda: float(next(ticks))) as progress:
+        progress.begin("a\nfile")
         progress(40)
-    assert ("40 %" in stderr.getvalue()) is drawn
-    assert not terminal or quiet or stderr.getvalue().endswith("\r\x1b[K")
+        screen = ScreenModel()
+        screen.write(stderr.getvalue())
+        assert ("40 %" in "".join(screen.shown)) is drawn
+        assert ("put  a\\x0afile" in screen.shown) is drawn
+    screen = ScreenModel()
+    screen.write(stderr.getvalue())
+    assert (bool(stderr.getvalue()), screen.shown) == (drawn, [])

@@ -15,7 +15,7 @@ from capsa import __version__
 from capsa.faces.cli.exits import Exit, as_capsa_error, exit_of
 from capsa.faces.cli.grammar import BY_NAME
 from capsa.faces.cli.options import VersionAsked
-from capsa.faces.cli.output import OutputClosedError, Screen
+from capsa.faces.cli.output import OutputClosedError, Screen, forget
 from capsa.faces.cli.parser import parse
 
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(words, screen)
         sys.stdout.flush()
     except (OutputClosedError, BrokenPipeError):
-        _forget_stdout()
+        forget(sys.stdout)
         return Exit.FAILED
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort: a sentence, no traceback
         return _failed(error, screen)
@@ -63,12 +63,5 @@ def _failed(error: BaseException, screen: Screen) -> int:
     try:
         screen.fail(told)
     except (OutputClosedError, OSError):
-        _forget_stdout()
+        forget(sys.stdout)
     return exit_of(told)
-
-
-def _forget_stdout() -> None:
-    """Python flushes stdout once more at exit, and would complain: let that go nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)

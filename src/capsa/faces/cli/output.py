@@ -48,11 +48,11 @@ class Screen:
     def note(self, text: str) -> None:
         """A remark on stderr; nothing with `--quiet`."""
         if not self.quiet:
-            print(printable(text), file=sys.stderr, flush=True)
+            _remark(printable(text))
 
     def complain(self, error: CapsaError, about: str = "") -> None:
         """What went wrong and what to do, on one line of stderr."""
-        print(f"{_label()}{printable(sentence(error, about))}", file=sys.stderr, flush=True)
+        _remark(f"{_label()}{printable(sentence(error, about))}")
 
     def fail(self, error: CapsaError) -> None:
         """The end of a command that failed: told on stderr, and with `--json` also as the last document."""
@@ -85,6 +85,11 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
+def wants_colour(stream: TextIO | None) -> bool:
+    """Whether somebody watches this stream who sees colours, and did not ask for none (https://no-color.org)."""
+    return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def _is_safe(character: str) -> bool:
     if character == "\n":
         return True
@@ -99,8 +104,22 @@ def _escaped(character: str) -> str:
 
 
 def _label() -> str:
-    colour = is_terminal(sys.stderr) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return f"{_RED}capsa:{_PLAIN} " if colour else "capsa: "
+    return f"{_RED}capsa:{_PLAIN} " if wants_colour(sys.stderr) else "capsa: "
+
+
+def _remark(line: str) -> None:
+    """A line on stderr. Where nobody can read it any more, as after a terminal was closed, the work goes on."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        forget(sys.stderr)
+
+
+def forget(stream: TextIO) -> None:
+    """Let what a stream still holds, and all that follows, go nowhere: Python flushes it once more at its exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _write_line(line: str) -> None:

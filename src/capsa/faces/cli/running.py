@@ -14,8 +14,16 @@ T = TypeVar("T")
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
+def signals_of_end() -> tuple[signal.Signals, ...]:
+    """The signals by which a command is asked to stop."""
+    return _SIGNALS if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (*_SIGNALS, signal.SIGHUP)
+
+
 def run(work: Coroutine[None, None, T]) -> T:
-    """Run `work` to its end. On SIGINT or SIGTERM it is cancelled, cleans up, and `InterruptError` is raised."""
+    """Run `work` to its end. On SIGINT, SIGTERM or SIGHUP it is cancelled, cleans up, and `InterruptError` is raised.
+
+    Under nohup(1), which has SIGHUP ignored, that stays so.
+    """
     # A command speaks for itself: what the node inside it would log belongs to `up`.
     logging.getLogger("capsa").addHandler(logging.NullHandler())
     return asyncio.run(_interruptible(work))
@@ -33,7 +41,8 @@ async def _interruptible(work: Coroutine[None, None, T]) -> T:
         interrupted = True
         task.cancel()
 
-    for number in _SIGNALS:
+    heeded = signals_of_end()
+    for number in heeded:
         loop.add_signal_handler(number, interrupt)
     try:
         return await work
@@ -42,5 +51,5 @@ async def _interruptible(work: Coroutine[None, None, T]) -> T:
             raise interrupted_error() from None
         raise
     finally:
-        for number in _SIGNALS:
+        for number in heeded:
             loop.remove_signal_handler(number)
