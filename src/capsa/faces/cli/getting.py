@@ -89,11 +89,13 @@ async def _get(options: Namespace, wanted: _Wanted, screen: Screen) -> int:
         cap = await wanted.find(context)
         root = await reader.open(cap)
         with Progress(screen, "get", root.size, time.monotonic) as progress:
-            if options.output == _STDOUT:
-                await _to_stdout(reader, root, progress)
-                return Exit.DONE
-            target = _target(options.output, root)
-            await reader.fetch_to(cap, root, target, overwrite=options.force, progress=progress)
+            progress.begin(wanted.key or root.name)
+            async with progress.watching(context.link, context.home.node):
+                if options.output == _STDOUT:
+                    await _to_stdout(reader, root, progress)
+                    return Exit.DONE
+                target = _target(options.output, root)
+                await reader.fetch_to(cap, root, target, overwrite=options.force, progress=progress)
     seconds = round(time.monotonic() - began, 3)
     screen.document(
         {

@@ -47,6 +47,7 @@ class _Work:
     unfit: list[Stored] = field(default_factory=list)
     """Files whose names cannot be keys."""
     begun: dict[str, float] = field(default_factory=dict)
+    on_begin: Callable[[str], None] = lambda key: None
 
     @classmethod
     def of(cls, paths: Sequence[str], key: str | None) -> _Work:
@@ -88,6 +89,7 @@ class _Work:
     def _timed(self, key: str, make: Callable[[], Source]) -> Callable[[], Source]:
         def begin() -> Source:
             self.begun.setdefault(key, time.monotonic())
+            self.on_begin(key)
             return make()
 
         return begin
@@ -96,12 +98,16 @@ class _Work:
 async def _put(root: Path, unlock: Unlock, work: _Work, wish: Wish, screen: Screen) -> int:
     ends: list[Exit] = []
     async with at_home(root, unlock=unlock, settle=SETTLE_SECONDS) as context:
-        with Progress(screen, "put", work.size, time.monotonic) as progress:
+        with Progress(screen, "put", work.size, time.monotonic, files=len(work.jobs)) as progress:
+            work.on_begin = progress.begin
             for unfit in work.unfit:
                 ends.append(_tell(unfit, 0.0, screen, context.facts.serving))
-            async for stored in context.files().put(work.jobs, wish, progress=progress):
-                progress.clear()
-                ends.append(_tell(stored, work.seconds(stored.key), screen, context.facts.serving))
+            wanted = 1 + (context.facts.copies if wish.copies is None else wish.copies)
+            async with progress.watching(context.link, context.home.node, wanted=wanted):
+                async for stored in context.files().put(work.jobs, wish, progress=progress):
+                    progress.end()
+                    progress.clear()
+                    ends.append(_tell(stored, work.seconds(stored.key), screen, context.facts.serving))
     failures = [end for end in ends if end not in (Exit.DONE, Exit.FEWER_COPIES)]
     if failures:
         return failures[0] if len(ends) == 1 else Exit.FAILED
