@@ -73,7 +73,7 @@ def test_help_names_every_command_of_this_version_and_none_of_a_later_one(capsys
         parse(["--help"])
     assert ended.value.code == 0
     text = capsys.readouterr().out
-    listed = {line.split()[0] for line in text.splitlines() if line.startswith("    ") and line.split()}
+    listed = {line.split()[0] for line in text.splitlines() if line.startswith("  ") and line.split()}
     assert set(BY_NAME) <= listed
     assert not listed & set(LATER)
 

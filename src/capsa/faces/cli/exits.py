@@ -26,6 +26,22 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+MEANINGS: Final = {
+    Exit.DONE: "done",
+    Exit.FAILED: "failed",
+    Exit.USAGE: "wrong usage, or a malformed cap, key or invite",
+    Exit.NOT_FOUND: "not found",
+    Exit.FEWER_COPIES: "stored, but in fewer copies than asked",
+    Exit.INTEGRITY: "integrity failure",
+    Exit.UNREACHABLE: "not enough peers reachable",
+    Exit.REFUSED: "refused: exists already, is retained, or not permitted",
+    Exit.NO_SPACE: "no space",
+    Exit.LOCKED: "keys locked",
+    Exit.HOME: "home absent, in use, or of a newer version",
+    Exit.INTERRUPTED: "interrupted",
+}
+"""What each code says, as help and manual tell it. A failure beats `FEWER_COPIES`."""
+
 _BY_CLASS: Final[dict[type[CapsaError], Exit]] = {
     errors.UsageError: Exit.USAGE,
     errors.NotFoundError: Exit.NOT_FOUND,

@@ -1,4 +1,4 @@
-"""All commands: what each is for, its options, examples. Help, manual and completion are made from this table."""
+"""All commands: what each is for, and its options. Help, manual and completion are made from this table."""
 
 from __future__ import annotations
 
@@ -20,10 +20,6 @@ class Command:
     module: str
     summary: str
     arguments: Arguments
-    examples: tuple[tuple[str, str], ...] = ()
-    """What is typed, and what it does."""
-    more: str = ""
-    """What else there is to know, in whole sentences."""
 
 
 def _nothing(parser: argparse.ArgumentParser) -> None:
@@ -107,7 +103,7 @@ def _ls(parser: argparse.ArgumentParser) -> None:
 
 
 def _one_key(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("key", metavar="KEY")
+    parser.add_argument("key", metavar="KEY", help="the key of a file, as 'capsa ls' shows it")
     add_keys(parser)
 
 
@@ -153,13 +149,7 @@ def _completion(parser: argparse.ArgumentParser) -> None:
 
 
 COMMANDS: Final = (
-    Command(
-        "init",
-        "making",
-        "a new owner and a new network",
-        _init,
-        (("capsa init --name Ann", "found a network; it asks for a passphrase and prints the recovery phrase"),),
-    ),
+    Command("init", "making", "a new owner and a new network", _init),
     Command("invite", "inviting", "a one-time invite to the network", _invite),
     Command("card", "inviting", "the network's contact card", _nothing),
     Command("join", "making", "a new owner in an existing network", _join),
@@ -186,5 +176,13 @@ COMMANDS: Final = (
     Command("completion", "completing", "let a shell complete commands, options and keys", _completion),
 )
 BY_NAME: Final = {command.name: command for command in COMMANDS}
+PURPOSES: Final = (
+    ("getting started", ("init", "join", "invite", "recover", "demo")),
+    ("files", ("put", "get", "ls", "info", "history", "share", "wait")),
+    ("the network", ("up", "peers", "status", "top", "doctor", "card")),
+    ("keys", ("kit", "unlock", "lock", "passphrase")),
+    ("more", ("help", "man", "completion")),
+)
+"""Commands by what people want, as the help lists them."""
 LATER: Final = ("rm", "verify", "repair", "bin")
 """Commands that a later version will have: known here and refused, never ignored."""

@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 
 from capsa.errors import UsageError
 from capsa.faces.cli.grammar import BY_NAME, COMMANDS, LATER, Command
+from capsa.faces.cli.help_text import HelpFormatter, describe, overview, show_examples
 from capsa.faces.cli.options import add_common, not_available
 
 _UNKNOWN_COMMAND: Final = re.compile(r"argument COMMAND: invalid choice: ('[^']*'|\"[^\"]*\")")
@@ -22,6 +23,24 @@ class Parser(argparse.ArgumentParser):
         if unknown := _UNKNOWN_COMMAND.match(message):  # argparse would offer those of later versions, too
             raise UsageError(f"There is no command {unknown[1]}.", f"See '{self.prog} --help'.")
         raise UsageError(f"{message[:1].upper()}{message[1:]}.", f"See '{self.prog} --help'.")
+
+
+class _WholeParser(Parser):
+    """The parser of the whole command line, whose help lists the commands by purpose."""
+
+    def format_help(self) -> str:
+
+        return overview()
+
+
+class _CommandParser(Parser):
+    """The parser of one command, which is explained when somebody asks."""
+
+    def format_help(self) -> str:
+
+        name = self.prog.rpartition(" ")[2]
+        self.formatter_class, self.description, self.epilog = HelpFormatter, describe(name), show_examples(name)
+        return super().format_help()
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -38,39 +57,32 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return options
 
 
+def help_on(name: str | None) -> str:
+    """What `--help` says: of a command, or of all."""
+    return make_parser().format_help() if name is None else command_parser(BY_NAME[name]).format_help()
+
+
+def command_parser(command: Command) -> Parser:
+    """The grammar of one command by itself."""
+    parser = _CommandParser(f"capsa {command.name}", allow_abbrev=False)
+    command.arguments(parser)
+    add_common(parser, home=None, json=False, quiet=False)
+    return parser
+
+
 def make_parser(commands: Sequence[Command] = COMMANDS) -> Parser:
     """The grammar of these commands."""
-    parser = Parser("capsa", description="Keep files, encrypted, on each other's machines.", allow_abbrev=False)
+    parser = _WholeParser("capsa", allow_abbrev=False)
     add_common(parser, home=None, json=False, quiet=False)
-    children = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    children = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_CommandParser)
     for command in commands:
-        child = children.add_parser(
-            command.name,
-            help=command.summary,
-            description=describe(command),
-            epilog=show_examples(command),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
+        child = children.add_parser(command.name, allow_abbrev=False)
         command.arguments(child)
         # Without defaults, what was given before the command stays.
         add_common(child, home=argparse.SUPPRESS, json=argparse.SUPPRESS, quiet=argparse.SUPPRESS)
     for name in LATER:
         children.add_parser(name, add_help=False)
     return parser
-
-
-def describe(command: Command) -> str:
-    """What a command is for, as its help begins."""
-    summary = f"{command.summary[:1].upper()}{command.summary[1:]}."
-    return f"{summary}\n\n{command.more}" if command.more else summary
-
-
-def show_examples(command: Command) -> str | None:
-    """A command's examples, as its help ends."""
-    if not command.examples:
-        return None
-    return "examples:\n" + "\n".join(f"  {typed}\n      {does}" for typed, does in command.examples)
 
 
 def _command_word(argv: Sequence[str]) -> str | None:
