@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from capsa.core.ids import NetworkId
+from capsa.core.ids import NetworkId, to_base32
 from capsa.core.keys import DeviceKey, OwnerKeys
+from capsa.core.keystore import Hardness, SealedKeystore
 from capsa.errors import CapsaError, HomeError, HomeInUseError, LockedError, RefusedError
 from capsa.node.home import Home, NewHome, Papers
 
@@ -97,9 +102,83 @@ def test_a_damaged_file_of_a_home_says_so(tmp_path: Path, name: str, content: by
 
 def test_a_keystore_sealed_otherwise_is_locked(tmp_path: Path) -> None:
     home = Home.create(tmp_path, NEW)
-    (tmp_path / "keys" / "owner.json").write_text('{"version": 1, "kdf": "argon2id"}')
+    (tmp_path / "keys" / "owner.json").write_text('{"version": 1, "kdf": "scrypt"}')
     with pytest.raises(LockedError):
         home.owner_keys()
+
+
+LIGHT = Hardness(memory_kib=8, passes=1, lanes=1)
+
+
+def sealed_under(passphrase: str) -> SealedKeystore:
+    owner = OwnerKeys.from_entropy(NEW.entropy).owner
+    return SealedKeystore.seal(NEW.entropy, passphrase, owner=owner, salt=b"salt" * 4, hardness=LIGHT)
+
+
+def test_a_home_with_a_passphrase_keeps_the_entropy_nowhere(tmp_path: Path) -> None:
+    home = Home.create(tmp_path, replace(NEW, sealed=sealed_under("open sesame")))
+    assert home.owner_keys("open sesame").owner == home.owner
+    for passphrase in (None, "open barley"):
+        with pytest.raises(LockedError):
+            home.owner_keys(passphrase)
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            assert NEW.entropy not in path.read_bytes() and to_base32(NEW.entropy).encode() not in path.read_bytes()
+
+
+def test_a_keystore_is_replaced_whole(tmp_path: Path) -> None:
+    home, after = Home.create(tmp_path, NEW), sealed_under("open sesame")
+    home.replace_keystore(home.keystore(), after)
+    assert home.keystore() == after
+    assert [path.name for path in (tmp_path / "keys").iterdir() if path.name.startswith("owner")] == ["owner.json"]
+    assert (tmp_path / "keys" / "owner.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_of_two_who_replace_a_keystore_one_is_refused(tmp_path: Path) -> None:
+    home, first, second = Home.create(tmp_path, NEW), sealed_under("first"), sealed_under("second")
+    before = home.keystore()
+    home.replace_keystore(before, first)
+    with pytest.raises(RefusedError):
+        home.replace_keystore(before, second)
+    assert home.keystore() == first
+
+
+class Killed(BaseException):
+    """`kill -9`: nothing runs any more that would tidy up."""
+
+
+@pytest.mark.parametrize(
+    "failure", [OSError(errno.ENOSPC, "No space left on device"), Killed()], ids=["full", "killed"]
+)
+@pytest.mark.parametrize(
+    ("step", "is_new"),
+    [(0, False), (1, False), (2, False), (3, True)],
+    ids=["sync of the file", "sync of its name", "replacement", "sync of the folder"],
+)
+def test_wherever_a_replacement_stops_a_keystore_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, is_new: bool, failure: BaseException
+) -> None:
+    home, after = Home.create(tmp_path, NEW), sealed_under("open sesame")
+    before = home.keystore()
+    steps_left = iter(range(step))
+
+    def failing(call: Callable[..., Any]) -> Callable[..., Any]:
+        def attempt(*words: Any) -> Any:
+            if next(steps_left, None) is None:
+                raise failure
+            return call(*words)
+
+        return attempt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", failing(os.fsync))
+        patch.setattr(Path, "replace", failing(Path.replace))
+        with pytest.raises(type(failure)):
+            home.replace_keystore(before, after)
+    assert home.keystore() == (after if is_new else before)
+    home.replace_keystore(home.keystore(), after)
+    assert home.keystore() == after
+    assert not list((tmp_path / "keys").glob("*.new"))
 
 
 def test_another_owners_keystore_is_not_taken(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ The command holds the owner's keys and seals and signs; the node stores, sends a
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
@@ -14,6 +14,9 @@ from capsa.core.messages import Blob, Blobs, Claim16, Count, Failure, Got, Id, I
 
 Claims16 = Annotated[tuple[Claim16, ...], Meta(max_length=1024)]
 Counts = Annotated[tuple[Count, ...], Meta(max_length=1024)]
+
+KEYS_SECONDS_MAX: Final = 30 * 24 * 3600
+"""For how long a node keeps opened keys at most."""
 
 
 class Greet(Message, frozen=True, array_like=True):
@@ -279,6 +282,52 @@ class Done(Message, frozen=True, array_like=True):
     code = 130
 
 
+class KeepKeys(Message, frozen=True, array_like=True):
+    """Keep the owner's entropy in memory for so many seconds from now. The reply is `KeysKept`."""
+
+    code = 131
+    entropy: Id
+    seconds: Annotated[int, Meta(ge=1, le=KEYS_SECONDS_MAX)]
+
+    def __repr__(self) -> str:
+        return f"KeepKeys(seconds={self.seconds})"
+
+
+class DropKeys(Message, frozen=True, array_like=True):
+    """Forget it. The reply is `Done`."""
+
+    code = 132
+
+
+class TakeKeys(Message, frozen=True, array_like=True):
+    """The owner's entropy, please."""
+
+    code = 133
+
+
+class KeysTaken(Message, frozen=True, array_like=True):
+    """It, or nothing where none is kept."""
+
+    code = 134
+    entropy: Annotated[bytes, Meta(max_length=32)]
+
+    def __repr__(self) -> str:
+        return "KeysTaken()"
+
+
+class AreKeysKept(Message, frozen=True, array_like=True):
+    """For how long is the entropy still kept?"""
+
+    code = 135
+
+
+class KeysKept(Message, frozen=True, array_like=True):
+    """For so many seconds; 0 where none is kept."""
+
+    code = 136
+    seconds: Count
+
+
 class Transfers(Message, frozen=True, array_like=True):
     """What went to and came from each node? Totals, from which the asker makes rates."""
 
@@ -336,5 +385,6 @@ COMMAND_MESSAGES: tuple[type[Message], ...] = (
     *(OpenPuts, PutsOpened, ForgetPuts, StalePuts, PutsStale, Copies, CopiesTold, Fetch),
     *(TakeHeadLock, HeadLockTaken, FreeHeadLock, PublishHead, HeadPublished, Heads, HeadsTold, EndClaims),
     *(Holders, HoldersTold, Contacts, ContactsTold, Peers, PeersTold, Status, StatusTold),
+    *(KeepKeys, DropKeys, TakeKeys, KeysTaken, AreKeysKept, KeysKept),
     *(Transfers, TransfersTold, Unfinished, UnfinishedTold),
 )

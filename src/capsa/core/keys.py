@@ -38,6 +38,8 @@ class Label(StrEnum):
     PRIVATE_SECRET = "capsa/1 private secret"
     # The key under which a home's journal hashes the keys of open puts (HKDF info, from the catalog key).
     OPEN_PUT = "capsa/1 open put"
+    # The aad under which a passphrase's key seals the owner's entropy.
+    KEYSTORE = "capsa/1 keystore"
     # Signatures; the kind of a signed value is the last word.
     SIGN_FOUNDING = "capsa/1 sign founding"
     SIGN_GRANT = "capsa/1 sign grant"

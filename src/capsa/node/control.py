@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from capsa.node.admission import Admissions
 from capsa.node.fetching import Fetcher
 from capsa.node.gossip import Gossiper
 from capsa.node.headlock import HeadLock
+from capsa.node.keyring import Keyring
 from capsa.node.links import Links
 from capsa.node.membership import Members
 from capsa.node.refill import UNDER_WAY
@@ -72,6 +74,7 @@ class Control:
         self._listening = listening
         self._damaged = damaged
         self._head_lock = HeadLock()
+        self._keyring = Keyring(config.owner, clock)
         self._handlers: dict[type[Message], _Handler] = {
             c.Greet: self._greet,
             c.Keep: self._keep,
@@ -90,6 +93,10 @@ class Control:
             c.Contacts: self._contacts,
             c.Peers: self._peers,
             c.Status: self._status,
+            c.KeepKeys: self._keep_keys,
+            c.DropKeys: self._drop_keys,
+            c.TakeKeys: self._take_keys,
+            c.AreKeysKept: self._are_keys_kept,
             c.Transfers: self._transfers_told,
             c.Unfinished: self._unfinished,
         }
@@ -240,6 +247,24 @@ class Control:
 
     def _parse_head(self, signed: bytes) -> Head:
         return Head.parse(signed, self._config.network)
+
+    # --- keys
+
+    async def _keep_keys(self, session: Session, message: c.KeepKeys, payload: memoryview) -> Answer:
+        if not self._config.serving:
+            raise RefusedError("No node runs in this home that could keep the keys open.", "Start one with 'capsa up'.")
+        self._keyring.keep(message.entropy, message.seconds)
+        return c.KeysKept(message.seconds), ()
+
+    async def _drop_keys(self, session: Session, message: c.DropKeys, payload: memoryview) -> Answer:
+        self._keyring.drop()
+        return c.Done(), ()
+
+    async def _take_keys(self, session: Session, message: c.TakeKeys, payload: memoryview) -> Answer:
+        return c.KeysTaken(self._keyring.take()), ()
+
+    async def _are_keys_kept(self, session: Session, message: c.AreKeysKept, payload: memoryview) -> Answer:
+        return c.KeysKept(math.ceil(self._keyring.seconds_left())), ()
 
     # --- looking
 

@@ -2,7 +2,7 @@
 
     home.json        format version, network, owner, node, name; written last, so that a home is whole or absent
     keys/device      the device key's seed          keys/network   the network secret
-    keys/owner.json  the keystore: the owner's entropy
+    keys/owner.json  the keystore: the owner's entropy, open or sealed under a passphrase
     capsa.toml       remembered options of `up`     state.db       what cannot be rebuilt
     papers           the statements and addresses that the home was made with
     store/           segments and index             lock, control.sock
@@ -26,10 +26,12 @@ import msgspec
 from capsa.core.encoding import decode, encode
 from capsa.core.ids import NetworkId, NodeId, OwnerId, format_id, from_base32, parse_id, to_base32
 from capsa.core.keys import ENTROPY_SIZE, DeviceKey, OwnerKeys
+from capsa.core.keystore import KEYSTORE_SIZE_MAX, Keystore, OpenKeystore, SealedKeystore, parse_keystore
 from capsa.errors import FormatError, HomeError, HomeInUseError, LockedError, RefusedError, UsageError
 
 FORMAT = 1
 _FILE_SIZE_MAX = 1024 * 1024
+_RESTORE = "Restore the file from a backup of this home; with the recovery phrase a new home can be made."
 
 
 class Papers(msgspec.Struct, frozen=True, array_like=True):
@@ -41,7 +43,7 @@ class Papers(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class NewHome:
-    """What a home is made of."""
+    """What a home is made of; without a `sealed` keystore the owner's entropy lies there in the open."""
 
     network: NetworkId
     secret: bytes
@@ -49,6 +51,7 @@ class NewHome:
     device_seed: bytes
     name: str
     papers: Papers
+    sealed: SealedKeystore | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,7 @@ class Home:
             owner, device = OwnerKeys.from_entropy(new.entropy), DeviceKey(new.device_seed)
             _write(root / "keys" / "device", to_base32(new.device_seed).encode())
             _write(root / "keys" / "network", to_base32(new.secret).encode())
-            keystore = {"version": 1, "kdf": "none", "entropy": to_base32(new.entropy)}
-            _write(root / "keys" / "owner.json", json.dumps(keystore).encode())
+            _write(root / "keys" / "owner.json", (new.sealed or OpenKeystore(new.entropy)).encode())
             _write(root / "papers", encode(new.papers))
             facts = {
                 "format": FORMAT,
@@ -126,18 +128,46 @@ class Home:
         """The network secret, 32 bytes."""
         return _read_secret(self.root / "keys" / "network", 32)
 
-    def owner_keys(self) -> OwnerKeys:
-        """The owner's keys; `LockedError` if the keystore is sealed with something this version cannot open."""
-        stored = _read_json(self.root / "keys" / "owner.json", self.root)
-        if stored.get("version") != 1 or stored.get("kdf") != "none":
-            raise LockedError("The keys of this home are sealed in a way this capsa cannot open.", "Update capsa.")
+    def keystore(self) -> Keystore:
+        """The keystore, unopened; raises what `parse_keystore` raises."""
         try:
-            keys = OwnerKeys.from_entropy(_exactly(from_base32(str(stored["entropy"])), ENTROPY_SIZE))
-        except (KeyError, ValueError):
-            raise HomeError(f"The keystore of {self.root} is damaged.", "Use the recovery phrase.") from None
-        if keys.owner != self.owner:
-            raise HomeError(f"The keystore of {self.root} belongs to another owner.", "Use the recovery phrase.")
-        return keys
+            return parse_keystore(_read(self._keystore_path, KEYSTORE_SIZE_MAX + 1))
+        except OSError as error:
+            raise HomeError(f"The keystore {self._keystore_path} cannot be read: {error.strerror}.", _RESTORE) from None
+
+    def owner_keys(self, passphrase: str | None = None) -> OwnerKeys:
+        """The owner's keys; `LockedError` if they need another passphrase. Takes a while where they need one."""
+        keystore = self.keystore()
+        if isinstance(keystore, OpenKeystore):
+            return OwnerKeys.from_entropy(keystore.reveal(self.owner))
+        if passphrase is None:
+            raise LockedError("The keys of this home are locked.", "Give their passphrase.")
+        return OwnerKeys.from_entropy(keystore.reveal(self.owner, passphrase))
+
+    def replace_keystore(self, before: Keystore, after: Keystore) -> None:
+        """Put `after` in the place of `before`, durably: whatever happens, one of them lies there, whole.
+
+        Raises `RefusedError` if it is not `before` any more, which changes nothing.
+        """
+        folder, new = self._keystore_path.parent, self._keystore_path.with_suffix(".new")
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if self.keystore() != before:
+                raise RefusedError("The passphrase was changed by another command meanwhile.", "Try again.")
+            try:
+                _write(new, after.encode())
+                new.replace(self._keystore_path)
+            except OSError:
+                new.unlink(missing_ok=True)
+                raise
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    @property
+    def _keystore_path(self) -> Path:
+        return self.root / "keys" / "owner.json"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -168,9 +198,9 @@ def _write(path: Path, data: bytes) -> None:
         os.close(folder)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, size_max: int = _FILE_SIZE_MAX) -> bytes:
     with path.open("rb") as file:
-        return file.read(_FILE_SIZE_MAX)
+        return file.read(size_max)
 
 
 def _read_json(path: Path, root: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import sys
 from argparse import Namespace
@@ -16,13 +15,14 @@ from capsa.core.cards import INVITE_SIZE_MAX, parse_invite
 from capsa.core.commands import Greet, Greeted
 from capsa.core.ids import NetworkId, format_id
 from capsa.core.keys import ENTROPY_SIZE, DeviceKey, OwnerKeys
+from capsa.core.keystore import SALT_SIZE, SealedKeystore
 from capsa.core.signing import encode_signed
 from capsa.errors import RefusedError, UsageError
 from capsa.faces.cli.exits import Exit
 from capsa.faces.cli.given import STDIN, read_text, whole_number
 from capsa.faces.cli.homes import home_root
-from capsa.faces.cli.options import not_available
 from capsa.faces.cli.output import Screen, is_terminal
+from capsa.faces.cli.passphrases import new_passphrase
 from capsa.faces.cli.quantities import rfc3339
 from capsa.faces.cli.running import run
 from capsa.faces.cli.start import at_home
@@ -40,18 +40,22 @@ _WORDS_A_LINE: Final = 6
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class _Newcomer:
+class Newcomer:
     """A new owner, and the keys of a new home."""
 
     entropy: bytes
     device_seed: bytes
     name: str
     created: int
+    passphrase: str | None
+    """None: the keys are to lie in the home without one."""
 
     @classmethod
-    def make(cls, options: Namespace) -> _Newcomer:
+    def make(cls, options: Namespace, screen: Screen) -> Newcomer:
+        """Asks for a passphrase, where these options do not tell it."""
         name, entropy = statements.check_name(options.name), SystemEntropy()
-        return cls(entropy.take(ENTROPY_SIZE), entropy.take(_SECRET_SIZE), name, int(SystemClock().now()))
+        keys = (entropy.take(ENTROPY_SIZE), entropy.take(_SECRET_SIZE))
+        return cls(*keys, name, int(SystemClock().now()), new_passphrase(options, screen))
 
     @property
     def owner(self) -> OwnerKeys:
@@ -68,20 +72,24 @@ class _Newcomer:
 
     def settle(self, root: Path, network: NetworkId, secret: bytes, papers: Papers) -> Home:
         """Lay out the home."""
-        return Home.create(root, NewHome(network, secret, self.entropy, self.device_seed, self.name, papers))
+        sealed = None
+        if self.passphrase is not None:
+            salt = SystemEntropy().take(SALT_SIZE)
+            sealed = SealedKeystore.seal(self.entropy, self.passphrase, owner=self.owner.owner, salt=salt)
+        return Home.create(root, NewHome(network, secret, self.entropy, self.device_seed, self.name, papers, sealed))
 
     def phrase(self) -> str:
         """The owner's entropy as 24 English words (BIP-39)."""
-        from mnemonic import Mnemonic
+        from capsa.client.phrases import phrase_of
 
-        return Mnemonic("english").to_mnemonic(self.entropy)
+        return phrase_of(self.entropy)
 
 
 def init(options: Namespace, screen: Screen) -> int:
     """A new owner and a new network."""
-    root = _empty_place(options)
+    root = empty_place(options)
     copies = whole_number(options.copies, "--copies")
-    new, entropy = _Newcomer.make(options), SystemEntropy()
+    new, entropy = Newcomer.make(options, screen), SystemEntropy()
     founding = statements.found(
         new.owner.signing, nonce=entropy.take(_NONCE_SIZE), created=new.created, name=new.name, copies=copies
     )
@@ -95,12 +103,12 @@ def init(options: Namespace, screen: Screen) -> int:
 
 def join(options: Namespace, screen: Screen) -> int:
     """A new owner in the network of an invite."""
-    root = _empty_place(options)
+    root = empty_place(options)
     invite = parse_invite(_invite_text(options, screen))
     expires = invite.grant.expires
     if expires and SystemClock().now() > expires:
         raise RefusedError(f"This invite expired at {rfc3339(expires)}.", "Ask for a new one.")
-    new = _Newcomer.make(options)
+    new = Newcomer.make(options, screen)
     joined = statements.join(invite.one_time, new.owner.signing, invite.network, created=new.created, name=new.name)
     papers = Papers(
         (
@@ -116,7 +124,7 @@ def join(options: Namespace, screen: Screen) -> int:
     try:
         admitted = run(_seek_admission(root)) if papers.addresses else False
     except RefusedError:
-        _remove_what_is_new(root, before)
+        remove_what_is_new(root, before)
         raise
     _tell(home, new, screen, admitted=admitted)
     if admitted:
@@ -148,16 +156,8 @@ async def _seek_admission(root: Path) -> bool:
     return False
 
 
-def _empty_place(options: Namespace) -> Path:
-    """Where the home is to be made, once it is clear that keys are to have no passphrase and that none is there."""
-    passphrase = os.environ.get("CAPSA_PASSPHRASE")
-    if passphrase:
-        raise not_available("A passphrase, as CAPSA_PASSPHRASE gives one,")
-    if passphrase is None and not options.no_passphrase:
-        raise UsageError(
-            "Locking keys with a passphrase is not available in this version.",
-            "Give --no-passphrase to keep them unlocked in the home.",
-        )
+def empty_place(options: Namespace) -> Path:
+    """Where the home is to be made, once it is clear that none is there."""
     root = home_root(options)
     if (root / "home.json").exists():
         raise RefusedError(f"There is already a home in {root}.", "Choose another folder with --home.")
@@ -176,7 +176,7 @@ def _invite_text(options: Namespace, screen: Screen) -> str:
     return read_text(source, size_max=_INVITE_TEXT_MAX)
 
 
-def _remove_what_is_new(root: Path, before: set[Path] | None) -> None:
+def remove_what_is_new(root: Path, before: set[Path] | None) -> None:
     """Leave no home that can never become a member's: take away what was not there before (None: not even `root`)."""
     if before is None:
         shutil.rmtree(root)
@@ -188,7 +188,7 @@ def _remove_what_is_new(root: Path, before: set[Path] | None) -> None:
             path.unlink()
 
 
-def _tell(home: Home, new: _Newcomer, screen: Screen, **more: object) -> None:
+def _tell(home: Home, new: Newcomer, screen: Screen, **more: object) -> None:
     phrase = new.phrase()
     ids = {"owner": format_id(home.owner), "network": format_id(home.network), "node": format_id(home.node)}
     screen.document({**ids, "phrase": phrase, **more})
