@@ -46,6 +46,8 @@ class NodeConfig:
     listen: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ("127.0.0.1",)
     """What to tell others where an address to listen on names all interfaces."""
+    advertise: tuple[str, ...] | None = None
+    """What to tell others in place of all addresses listened on: a router's port, a public name; empty for none."""
     bootstrap: tuple[str, ...] = ()
     """Addresses of members: those given now, and those that the home was made with."""
     capacity: int = 0
@@ -59,3 +61,8 @@ class NodeConfig:
     @property
     def node(self) -> NodeId:
         return self.device.node
+
+    @property
+    def dialable(self) -> bool:
+        """Whether others are told where to dial; a node that cannot be dialled keeps its sessions open itself."""
+        return bool(self.listen if self.advertise is None else self.advertise)

@@ -8,14 +8,14 @@ import os
 import shutil
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Final
 
 from capsa.core.ids import format_id
-from capsa.core.statements import ADDRESSES_MAX, check_name
+from capsa.core.statements import check_name
 from capsa.errors import UsageError
+from capsa.faces.cli.addresses import advertised_addresses, listen_addresses, peer_addresses
 from capsa.faces.cli.exits import Exit
 from capsa.faces.cli.homes import home_root
 from capsa.faces.cli.options import not_available
@@ -23,12 +23,10 @@ from capsa.faces.cli.output import Screen
 from capsa.faces.cli.quantities import parse_size, show_size
 from capsa.faces.cli.remembered import Remembered, read_remembered, write_remembered
 from capsa.faces.cli.start import UpOptions, run_node
-from capsa.net.transports.tcp import parse_address
 from capsa.node.app import Ready
 from capsa.node.home import Home
 
 DEFAULT_LISTEN: Final = "tcp://0.0.0.0:4747"
-_NOWHERE: Final = "none"
 _OFF: Final = "off"
 _LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -42,6 +40,7 @@ def up(options: Namespace, screen: Screen) -> int:
     root = home_root(options)
     Home.open(root)
     remembered = _completed(_merged(given, read_remembered(root)), root)
+    _note_absurd(remembered, root, screen)
     asyncio.run(run_node(root, _up_options(remembered), lambda ready: _ready(ready, root, remembered, screen)))
     return Exit.DONE
 
@@ -49,43 +48,19 @@ def up(options: Namespace, screen: Screen) -> int:
 def _given(options: Namespace) -> Remembered:
     """What was typed, checked."""
     return Remembered(
-        listen=None if options.listen is None else _listen_addresses(options.listen),
-        peers=None if options.peer is None else _addresses(options.peer, "--peer"),
+        listen=None if options.listen is None else listen_addresses(options.listen, "--listen"),
+        peers=None if options.peer is None else peer_addresses(options.peer, "--peer"),
+        advertise=None if options.advertise is None else advertised_addresses(options.advertise, "--advertise"),
         capacity=None if options.capacity is None else parse_size(options.capacity),
         zone=None if options.zone is None else check_name(options.zone),
     )
 
 
-def _listen_addresses(urls: Sequence[str]) -> tuple[str, ...]:
-    if _NOWHERE not in urls:
-        return _addresses(urls, "--listen")
-    if len(urls) > 1:
-        raise UsageError("--listen none stands alone.", "Leave out either it or the addresses.")
-    return ()
-
-
-def _addresses(urls: Sequence[str], what: str) -> tuple[str, ...]:
-    if len(urls) > ADDRESSES_MAX:
-        raise UsageError(f"{what} takes at most {ADDRESSES_MAX} addresses.", "Give fewer.")
-    for url in urls:
-        parse_address(url)
-    return tuple(dict.fromkeys(urls))
-
-
 def _merged(given: Remembered, before: Remembered) -> Remembered:
-    """What was given now, else what was given before, which a person may have edited since."""
-    if before.listen is not None:
-        _addresses(before.listen, "listen")
-    if before.peers is not None:
-        _addresses(before.peers, "peers")
-    if before.zone is not None:
-        check_name(before.zone)
-    return Remembered(
-        listen=before.listen if given.listen is None else given.listen,
-        peers=before.peers if given.peers is None else given.peers,
-        capacity=before.capacity if given.capacity is None else given.capacity,
-        zone=before.zone if given.zone is None else given.zone,
-    )
+    """What was given now, else what was given before."""
+    names = [field.name for field in fields(Remembered)]
+    said = {name: value for name in names if (value := getattr(given, name)) is not None}
+    return replace(before, **said)
 
 
 def _completed(options: Remembered, root: Path) -> Remembered:
@@ -95,10 +70,20 @@ def _completed(options: Remembered, root: Path) -> Remembered:
     return options
 
 
+def _note_absurd(options: Remembered, root: Path, screen: Screen) -> None:
+    """More than the disk has may be meant for a disk to come; whoever mistyped should know."""
+    total = shutil.disk_usage(root).total
+    if options.capacity is not None and options.capacity > total:
+        screen.note(
+            f"A capacity of {show_size(options.capacity)} is more than the whole disk, which has {show_size(total)}: "
+            "this node takes no more than fits."
+        )
+
+
 def _up_options(options: Remembered) -> UpOptions:
     assert options.capacity is not None
     listen = (DEFAULT_LISTEN,) if options.listen is None else options.listen
-    return UpOptions(listen, options.peers or (), options.capacity, options.zone or "")
+    return UpOptions(listen, options.peers or (), options.capacity, options.zone or "", options.advertise)
 
 
 def _ready(ready: Ready, root: Path, options: Remembered, screen: Screen) -> None:
