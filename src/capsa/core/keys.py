@@ -38,6 +38,8 @@ class Label(StrEnum):
     PRIVATE_SECRET = "capsa/1 private secret"
     # The key under which a home's journal hashes the keys of open puts (HKDF info, from the catalog key).
     OPEN_PUT = "capsa/1 open put"
+    # The key under which it hashes what files looked like when they were put (HKDF info, from the catalog key).
+    FILE_STAMP = "capsa/1 file stamp"
     # The aad under which a passphrase's key seals the owner's entropy.
     KEYSTORE = "capsa/1 keystore"
     # Signatures; the kind of a signed value is the last word.
@@ -53,6 +55,7 @@ class Label(StrEnum):
     SIGN_HEAD = "capsa/1 sign head"
     SIGN_SESSION = "capsa/1 sign session"
     SIGN_CONSENT = "capsa/1 sign consent"
+    SIGN_PRESENCE = "capsa/1 sign presence"
     # Hashes.
     HAVE_PROOF = "capsa/1 have proof"
     PLACEMENT = "capsa/1 placement"

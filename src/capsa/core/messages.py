@@ -117,6 +117,24 @@ class Admitted(Message, frozen=True, array_like=True):
     statements: Blobs
 
 
+class Duplicate(Message, frozen=True, array_like=True):
+    """Another process with your device key and this boot id has a session with me, and answers: are you there, too?
+
+    `proof` is its proof of presence towards you (`capsa.core.presence`), once there is one.
+    """
+
+    code = 18
+    boot: Nonce
+    proof: Annotated[bytes, Meta(max_length=64)] = b""
+
+
+class Present(Message, frozen=True, array_like=True):
+    """I am: my proof of presence towards that other process."""
+
+    code = 19
+    proof: Annotated[bytes, Meta(min_length=64, max_length=64)]
+
+
 # --- store ---------------------------------------------------------------------------------------
 
 
@@ -231,7 +249,7 @@ class GetPart(Message, frozen=True, array_like=True):
 
 
 PEER_MESSAGES: tuple[type[Message], ...] = (
-    *(Failure, Hello, Ping, Pong, Sync, Admit, Admitted),
+    *(Failure, Hello, Ping, Pong, Sync, Admit, Admitted, Duplicate, Present),
     *(Put, PutDone, Have, Held, Claim, Claimed, Release, Released),
     *(Get, Got, Find, Found),
     *(Inventory, Parts, GetPart),

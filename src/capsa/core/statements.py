@@ -38,7 +38,9 @@ COPIES_MAX: Final = 64
 STATEMENT_SIZE_MAX: Final = 48 * 1024
 """Bytes of a signed statement, of an unknown kind too; a revocation with `KEEPS_MAX` digests has 36 KiB."""
 
-_SIGNED_BUT_NO_STATEMENT: Final = frozenset((KIND_RECORD, "claim", "release", "receipt", "head", "session", "consent"))
+_SIGNED_BUT_NO_STATEMENT: Final = frozenset(
+    (KIND_RECORD, "claim", "release", "receipt", "head", "session", "consent", "presence")
+)
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 # Control characters, line separators and marks that reorder text would let a name forge a screen. A fixed list:
 # `str.isprintable` depends on the Unicode tables of the Python at hand, and all nodes must agree.

@@ -51,8 +51,17 @@ VERSION: Final = 1
 _log = logging.getLogger(__name__)
 
 
+class OwnAddressError(RefusedError):
+    """Whoever answered at an address has our own device key."""
+
+
 def _nothing(session: Session) -> None:
     """Nobody is told."""
+
+
+def _end_old(old: Session, new: Session) -> None:
+    """The peer was started again."""
+    old.abort()
 
 
 class Pool:
@@ -60,8 +69,9 @@ class Pool:
 
     `on_open` is called for each session that was greeted and stands, `on_close` for each of those once it ended.
     A peer that is not admitted yet gets a session too, but is not listed in `sessions`: what it may ask is the
-    handler's to judge. `keep` says whose idle session stays open whatever their number. `greet` makes our hello
-    (by default, it tells the version and a random boot id).
+    handler's to judge. `on_rival` is called with the old and the new session when a peer's place is taken by one of
+    another boot id, and has the old one to end, at once or after a question. `keep` says whose idle session stays
+    open whatever their number. `greet` makes our hello (by default, it tells the version and a random boot id).
     """
 
     def __init__(
@@ -75,6 +85,7 @@ class Pool:
         greet: Callable[[Session], Hello] | None = None,
         on_open: Callable[[Session], None] = _nothing,
         on_close: Callable[[Session], None] = _nothing,
+        on_rival: Callable[[Session, Session], None] = _end_old,
         keep: Callable[[NodeId], bool] = lambda _: False,
     ) -> None:
         self._transports = transports
@@ -87,6 +98,7 @@ class Pool:
         self._greet = greet or (lambda session: Hello(VERSION, 0.0, boot, observed=session.remote))
         self._on_open = on_open
         self._on_close = on_close
+        self._on_rival = on_rival
         self._keep = keep
         self._sessions: dict[NodeId, Session] = {}
         self._opened_at: dict[Session, float] = {}
@@ -139,7 +151,7 @@ class Pool:
                 await transport.dial(address, session.channel)
                 peer = await session.opened()
                 if peer.node == self._authenticator.node:
-                    raise RefusedError(f"The node at {address} is this node, or has its device key.")
+                    raise OwnAddressError(f"The node at {address} is this node, or has its device key.")
                 if expect is not None and peer.node != expect:
                     raise NotMemberError(f"Another node than expected answers at {address}.")
                 self._spawn(session)
@@ -288,7 +300,7 @@ class Pool:
                 return current
             self._sessions[node] = session
             if current is not None and current.hello is not None and current.hello.boot != hello.boot:
-                current.abort()
+                self._on_rival(current, session)
             elif current is not None:
                 current.retire()
             self._close_idle()
