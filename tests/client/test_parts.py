@@ -176,10 +176,10 @@ def test_a_full_disk_keeps_what_was_written(target: Path, monkeypatch: pytest.Mo
 
 
 def test_a_file_system_without_hard_links(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path, other: Path) -> None:
+    def refuse(*names: str, **folders: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     _fetch(target, b"hello")
     assert target.read_bytes() == b"hello"
     with PartFile(target, ROOT, overwrite=True) as part:

@@ -11,13 +11,13 @@ from typing import Protocol, TypeAlias
 
 from blake3 import blake3
 
-from capsa.client.link import HomeLink
 from capsa.client.parts import PartFile
+from capsa.client.patience import Blocks
 from capsa.core.caps import Cap
 from capsa.core.chunks import is_chunk, open_chunk
 from capsa.core.keys import Label
 from capsa.core.pages import DEFAULT_SHAPE, Entry, Kind, Root, Shape, parse_root
-from capsa.core.sealing import unseal
+from capsa.core.sealing import padme, unseal
 from capsa.core.tree import TreeWalk, WantedPage
 from capsa.errors import IntegrityError, RefusedError, leading
 from capsa.seams import Lane, Workers
@@ -38,16 +38,19 @@ class Writable(Protocol):
 
 
 class Reader:
-    """Reads files by cap, by way of the home's node. What it hands out is bit for bit what was put, or an error."""
+    """Reads files by cap, from wherever blocks come. What it hands out is bit for bit what was put, or an error."""
 
-    def __init__(self, link: HomeLink, *, workers: Workers, shape: Shape = DEFAULT_SHAPE) -> None:
-        self._link = link
+    def __init__(self, blocks: Blocks, *, workers: Workers, shape: Shape = DEFAULT_SHAPE) -> None:
+        self._blocks = blocks
         self._workers = workers
         self._shape = shape
 
     async def open(self, cap: Cap) -> Root:
-        """A file's root page; `NotFoundError`, `UnreachableError`, or `IntegrityError` if the cap's key is wrong."""
-        block = await self._link.fetch(cap.root)
+        """The root page of a file, link or folder.
+
+        Raises `NotFoundError`, `UnreachableError`, or `IntegrityError` if the cap's key is wrong.
+        """
+        block = await self._blocks.fetch(cap.root)
         return parse_root(unseal(cap.key, Label.SEAL_PAGE, block), self._shape)
 
     async def read(
@@ -74,9 +77,42 @@ class Reader:
 
         An earlier, interrupted fetch is continued from what of its part file proves right.
         """
-        if root.kind is not Kind.FILE:
-            raise RefusedError(f"{root.name} is a {root.kind.name.lower()}, not a file.", "Folders come with get -r.")
+        _check_is_file(root)
         part = await self._workers.run(Lane.SEAL, PartFile, target, cap.root, overwrite=overwrite)
+        try:
+            await self.fill(part, root, progress=progress)
+            await self._workers.run(Lane.SEAL, part.finish, mtime_ns=root.mtime_ns, mode=root.mode)
+        finally:
+            await self._workers.run(Lane.SEAL, part.close)
+
+    async def fetch_range_to(
+        self,
+        cap: Cap,
+        root: Root,
+        target: Path,
+        start: int,
+        stop: int,
+        *,
+        overwrite: bool = False,
+        progress: Progress = lambda size: None,
+    ) -> None:
+        """Fetch the bytes from `start` up to `stop` of a file to `target`, all of them or none.
+
+        An interrupted fetch of a range begins anew; its part file is not that of the whole.
+        """
+        _check_is_file(root)
+        tag = f".{start}-{stop}"
+        part = await self._workers.run(Lane.SEAL, PartFile, target, cap.root, overwrite=overwrite, tag=tag)
+        try:
+            await self._workers.run(Lane.SEAL, part.truncate, 0)
+            await self._workers.run(Lane.SEAL, part.expect, stop - start)
+            await self.read(root, part, start=start, stop=stop, progress=progress)
+            await self._workers.run(Lane.SEAL, part.finish, mtime_ns=root.mtime_ns, mode=root.mode)
+        finally:
+            await self._workers.run(Lane.SEAL, part.close)
+
+    async def fill(self, part: PartFile, root: Root, *, progress: Progress = lambda size: None) -> None:
+        """Bring a part file up to the whole of a file, going on from what of it proves right."""
         try:
             digest = blake3()
             kept = await self._check_part(root, part, digest)
@@ -85,11 +121,8 @@ class Reader:
             async with asyncio.TaskGroup() as group:
                 behind = _Behind(part, self._workers, group)
                 await self._copy(root, _Sink(part, root, digest), kept, root.size, behind.following(progress))
-            await self._workers.run(Lane.SEAL, part.finish, mtime_ns=root.mtime_ns, mode=root.mode)
         except BaseExceptionGroup as errors:
             raise leading(errors) from None
-        finally:
-            await self._workers.run(Lane.SEAL, part.close)
 
     async def _check_part(self, root: Root, part: PartFile, digest: blake3) -> int:
         """How many bytes of an earlier fetch are right; the rest is cut off."""
@@ -129,7 +162,7 @@ class Reader:
 
         async with aclosing(self._chunks(root, start, stop)) as chunks:
             async for entry, offset in chunks:
-                window.append((entry, offset, group.create_task(self._link.fetch(entry.id))))
+                window.append((entry, offset, group.create_task(self._blocks.fetch(entry.id))))
                 if len(window) == WINDOW:
                     await take_first()
         while window:
@@ -140,7 +173,7 @@ class Reader:
         walk = TreeWalk(root, start=start, stop=stop, shape=self._shape)
         while (wanted := walk.next()) is not None:
             if isinstance(wanted, WantedPage):
-                block = await self._link.fetch(wanted.entry.id)
+                block = await self._blocks.fetch(wanted.entry.id)
                 walk.feed(unseal(wanted.entry.key, Label.SEAL_PAGE, block))
             else:
                 yield wanted.entry, wanted.offset
@@ -177,7 +210,7 @@ class _Sink:
         self._out = out
         self._root = root
         self._digest = digest
-        self._buffer = memoryview(bytearray(root.chunk_size if root.entries else 0))
+        self._buffer = memoryview(bytearray(padme(min(root.chunk_size, root.size)) if root.entries else 0))
 
     def take(self, entry: Entry, block: memoryview, low: int, high: int) -> None:
         plain = open_chunk(entry, block, self._buffer)[low:high]
@@ -194,6 +227,11 @@ class _Sink:
     def finish(self) -> None:
         if self._digest is not None and self._digest.digest() != self._root.digest:
             raise IntegrityError("The file does not match its digest.", "Ask whoever gave you the cap.")
+
+
+def _check_is_file(root: Root) -> None:
+    if root.kind is not Kind.FILE:
+        raise RefusedError(f"{root.name} is a {root.kind.name.lower()}, not a file.", "Fetch it with get -r.")
 
 
 def _is_kept(part: PartFile, entry: Entry, offset: int, buffer: memoryview, digest: blake3) -> bool:

@@ -1,84 +1,113 @@
-"""`get`: one file, by key or by cap, to where it is wanted."""
+"""`get`: one file, by key or by cap, or a range of it, to where it is wanted. Folders: `capsa.faces.cli.restoring`."""
 
 from __future__ import annotations
 
-import errno
-import sys
 import time
 from argparse import Namespace
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from capsa.client.jobs import Progress as Advance
 from capsa.client.media import extension_of
 from capsa.client.reading import Reader
 from capsa.core.caps import Cap, looks_like_cap, parse_cap
-from capsa.core.catalog.entries import VersionEntry
 from capsa.core.names import check_key
 from capsa.core.pages import Kind, Root
+from capsa.core.ranges import ByteRange, parse_range
+from capsa.core.restore import Selection
 from capsa.core.text import SCHEME_CARD, SCHEME_INVITE, has_scheme
-from capsa.errors import NotFoundError, RefusedError, UsageError, from_os_error
+from capsa.errors import NotFoundError, RefusedError, UsageError
 from capsa.faces.cli.exits import Exit
+from capsa.faces.cli.finding import find_version
 from capsa.faces.cli.given import STDIN, read_text
 from capsa.faces.cli.homes import home_root
-from capsa.faces.cli.output import OutputClosedError, Screen
+from capsa.faces.cli.outlets import STDOUT, Outlet, descriptor_of, open_outlet, open_stdout
+from capsa.faces.cli.output import Screen
 from capsa.faces.cli.passphrases import unlock_of
 from capsa.faces.cli.progress import Progress
 from capsa.faces.cli.putting import SETTLE_SECONDS
 from capsa.faces.cli.quantities import show_size
+from capsa.faces.cli.restoring import get_folder
 from capsa.faces.cli.running import run
 from capsa.faces.cli.start import HomeContext, at_home
 
 _CAP_TEXT_MAX: Final = 4096
-_STDOUT: Final = "-"
+_DASH: Final = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What is to be fetched: a cap, or one's own key."""
+    """What is to be fetched: a cap, or one's own key, maybe an older version of it; all of it, or a range."""
 
     cap: Cap | None
     key: str | None
+    version: str | None = None
+    bytes: ByteRange | None = None
 
     @classmethod
     def of(cls, options: Namespace) -> _Wanted:
-        if options.cap_file is not None:
-            if options.what is not None:
-                raise UsageError("A file was named twice.", "Give KEY, CAP or --cap-file, one of them.")
-            return cls(parse_cap(read_text(options.cap_file, size_max=_CAP_TEXT_MAX)), None)
-        if options.what is None:
-            raise UsageError("Nothing to get was named.", "Give a key, a cap, or --cap-file.")
-        if options.what == STDIN:
-            return cls(parse_cap(read_text(STDIN, size_max=_CAP_TEXT_MAX)), None)
-        if looks_like_cap(options.what):
-            return cls(parse_cap(options.what), None)
-        if any(has_scheme(scheme, options.what) for scheme in (SCHEME_CARD, SCHEME_INVITE)):
-            raise UsageError("This is an invite or a contact card, not a cap.", "Use it with 'capsa join'.")
-        return cls(None, check_key(options.what))
+        cap = _cap_of(options)
+        bytes_ = None if options.range is None else parse_range(options.range)
+        if bytes_ is not None and (options.output is None or Path(options.output).is_dir()):
+            raise UsageError("A range of a file needs a name of its own.", "Give it with -o; - is stdout.")
+        if cap is None:
+            return cls(None, check_key(options.what), options.version, bytes_)
+        if options.version is not None:
+            raise UsageError("A cap stands for one version, and --version asks for one.", "Leave out one of them.")
+        return cls(cap, None, None, bytes_)
 
     async def find(self, context: HomeContext) -> Cap:
         """The cap; `NotFoundError` if the key is not in the catalog."""
         if self.cap is not None:
             return self.cap
         assert self.key is not None
-        return (await find_version(context, self.key)).cap
+        return (await find_version(context, self.key, self.version)).cap
+
+    def within(self, root: Root) -> tuple[int, int]:
+        """Where in the file to start, and where to stop; `UsageError` if it has none of the range."""
+        return (0, root.size) if self.bytes is None else self.bytes.within(root.size)
 
 
-async def find_version(context: HomeContext, key: str) -> VersionEntry:
-    """The current version of a key of the home's owner; `NotFoundError`."""
-    snapshot = await context.files().catalog.snapshot()
-    current = (await snapshot.look_up(key)).current
-    if current is None:
-        raise NotFoundError(f"Nothing is stored under {key}.", "See 'capsa ls' for what is.")
-    return current
+def _cap_of(options: Namespace) -> Cap | None:
+    """The cap that was given, in whatever way; None if it was a key."""
+    if options.cap_file is not None:
+        if options.what is not None:
+            raise UsageError("A file was named twice.", "Give KEY, CAP or --cap-file, one of them.")
+        return parse_cap(read_text(options.cap_file, size_max=_CAP_TEXT_MAX))
+    if options.what is None:
+        raise UsageError("Nothing to get was named.", "Give a key, a cap, or --cap-file.")
+    if options.what == STDIN:
+        return parse_cap(read_text(STDIN, size_max=_CAP_TEXT_MAX))
+    if looks_like_cap(options.what):
+        return parse_cap(options.what)
+    if any(has_scheme(scheme, options.what) for scheme in (SCHEME_CARD, SCHEME_INVITE)):
+        raise UsageError("This is an invite or a contact card, not a cap.", "Use it with 'capsa join'.")
+    return None
 
 
 def get(options: Namespace, screen: Screen) -> int:
-    """Fetch one file."""
-    if options.output == _STDOUT and screen.json:
-        raise UsageError("--json and -o - both want stdout.", "Leave out one of them.")
-    wanted = _Wanted.of(options)
-    return run(_get(options, wanted, screen))
+    """Fetch one file, or with -r a folder."""
+    to_stdout = options.output is not None and (options.output == _DASH or descriptor_of(options.output) == STDOUT)
+    if to_stdout and screen.json:
+        raise UsageError(f"--json and -o {options.output} both want stdout.", "Leave out one of them.")
+    if options.recursive:
+        return run(get_folder(options, _selection_of(options), screen))
+    return run(_get(options, _Wanted.of(options), screen))
+
+
+def _selection_of(options: Namespace) -> Selection:
+    for name in ("range", "version", "cap_file"):
+        if getattr(options, name) is not None:
+            raise UsageError(f"--{name.replace('_', '-')} is for one file, and -r for a folder.", "Leave out one.")
+    if options.what is None:
+        raise UsageError("Nothing to get was named.", "Give a folder's key, or . for everything.")
+    if options.output == _DASH:
+        raise UsageError("A folder does not go to stdout.", "Name a folder with -o.")
+    if _cap_of(options) is not None:
+        raise UsageError("A cap stands for one file, and -r for a folder.", "Leave out -r.")
+    return Selection.of(options.what)
 
 
 async def _get(options: Namespace, wanted: _Wanted, screen: Screen) -> int:
@@ -88,25 +117,32 @@ async def _get(options: Namespace, wanted: _Wanted, screen: Screen) -> int:
         reader = context.reader()
         cap = await wanted.find(context)
         root = await reader.open(cap)
-        with Progress(screen, "get", root.size, time.monotonic) as progress:
+        start, stop = wanted.within(root)
+        with Progress(screen, "get", stop - start, time.monotonic) as progress:
             progress.begin(wanted.key or root.name)
             async with progress.watching(context.link, context.home.node):
-                if options.output == _STDOUT:
-                    await _to_stdout(reader, root, progress)
-                    return Exit.DONE
-                target = _target(options.output, root)
-                await reader.fetch_to(cap, root, target, overwrite=options.force, progress=progress)
+                if (outlet := _outlet(options.output)) is not None:
+                    await _pour(reader, root, start, stop, outlet, progress)
+                    if options.output == _DASH:
+                        return Exit.DONE
+                    target = Path(options.output)
+                else:
+                    target = _target(options.output, root)
+                    fetch = partial(reader.fetch_to, cap, root, target)
+                    if wanted.bytes is not None:
+                        fetch = partial(reader.fetch_range_to, cap, root, target, start, stop)
+                    await fetch(overwrite=options.force, progress=progress)
     seconds = round(time.monotonic() - began, 3)
     screen.document(
         {
             "key": wanted.key,
             "path": str(target.absolute()),
-            "size": root.size,
+            "size": stop - start,
             "media_type": root.media_type,
             "seconds": seconds,
         }
     )
-    screen.say(f"{target}: {show_size(root.size)} in {seconds:.1f} s")
+    screen.say(f"{target}: {show_size(stop - start)} in {seconds:.1f} s")
     return Exit.DONE
 
 
@@ -133,22 +169,17 @@ def own_name(root: Root) -> str:
     return root.name + extension_of(root.media_type)
 
 
-async def _to_stdout(reader: Reader, root: Root, progress: Progress) -> None:
-    if root.kind is not Kind.FILE:
-        raise RefusedError(f"{root.name} is a {root.kind.name.lower()}, not a file.", "Only files go to stdout.")
-    await reader.read(root, _Stdout(), progress=progress)
+def _outlet(output: str | None) -> Outlet | None:
+    """Where the bytes are to flow, if they are not to become a file."""
+    if output is None:
+        return None
+    return open_stdout() if output == _DASH else open_outlet(output)
 
 
-class _Stdout:
-    """Stdout as a place for plaintext; called on a lane."""
-
-    def write(self, data: memoryview, /) -> None:
-        try:
-            rest = data
-            while rest:
-                rest = rest[sys.stdout.buffer.write(rest) :]
-            sys.stdout.buffer.flush()
-        except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise OutputClosedError from None
-            raise from_os_error(error, "Stdout cannot be written") from None
+async def _pour(reader: Reader, root: Root, start: int, stop: int, outlet: Outlet, progress: Advance) -> None:
+    try:
+        if root.kind is not Kind.FILE:
+            raise RefusedError(f"{root.name} is a {root.kind.name.lower()}, not a file.", "Fetch it with get -r.")
+        await reader.read(root, outlet, start=start, stop=stop, progress=progress)
+    finally:
+        outlet.close()

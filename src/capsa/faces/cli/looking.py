@@ -12,7 +12,7 @@ from capsa.core.commands import Peers, PeersTold
 from capsa.core.ids import format_id
 from capsa.core.names import check_key, check_prefix
 from capsa.faces.cli.exits import Exit
-from capsa.faces.cli.getting import find_version
+from capsa.faces.cli.finding import find_version
 from capsa.faces.cli.homes import home_root
 from capsa.faces.cli.output import Screen
 from capsa.faces.cli.passphrases import Unlock, unlock_of
