@@ -80,9 +80,9 @@ class Newcomer:
 
     def phrase(self) -> str:
         """The owner's entropy as 24 English words (BIP-39)."""
-        from mnemonic import Mnemonic
+        from capsa.client.phrases import phrase_of
 
-        return Mnemonic("english").to_mnemonic(self.entropy)
+        return phrase_of(self.entropy)
 
 
 def init(options: Namespace, screen: Screen) -> int:

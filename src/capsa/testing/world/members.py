@@ -72,7 +72,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Member:
-    """An owner, and the one home of theirs."""
+    """An owner, and a home of theirs."""
 
     keys: OwnerKeys
     device: DeviceKey
@@ -170,8 +170,17 @@ class Circle:
         papers = (grant, encode_signed(joining), encode_signed(certificate))
         return self._member(name, owner, device, papers, (f"sim://{via}:{PEER_PORT}",))
 
+    def another(self, name: str, *, of: str, via: str) -> Member:
+        """A further device of an owner, as `recover` makes it of the phrase and a card with the address of `via`.
+
+        It is not in the circle's list yet.
+        """
+        owner, device = self.members[of].keys, DeviceKey(self._entropy.take(32))
+        certificate = certify(owner.signing, device, self._network, created=int(START))
+        return self._member(name, owner, device, (encode_signed(certificate),), (f"sim://{via}:{PEER_PORT}",))
+
     def add(self, member: Member) -> None:
-        """List a newcomer."""
+        """List a newcomer, or another device."""
         self.members[member.name] = member
         self._commands[member.name] = []
 
