@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from capsa.faces.cli.output import Screen
-from capsa.faces.cli.progress import Meter, Progress, Rate
+from capsa.faces.cli.progress import Progress
 from tests.faces.cli.screens import ScreenModel
 
 

@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 
 from capsa.errors import UsageError
-from capsa.faces.cli.quantities import count_of, parse_duration, parse_size, rfc3339, show_seconds, show_size
+from capsa.faces.cli.quantities import (
+    count_of,
+    parse_duration,
+    parse_size,
+    rfc3339,
+    show_age,
+    show_seconds,
+    show_size,
+)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +71,14 @@ def test_stretches_of_time_are_shown(seconds: float, text: str) -> None:
 )
 def test_numbers_of_things_are_shown(number: int, text: str) -> None:
     assert count_of(number, "copy", "copies") == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-1, "never"), (0.2, "now"), (42, "42 s"), (59.6, "1 min"), (3600, "1 h"), (90000, "1 d"), (1e8, "1,157 d")],
+)
+def test_ages_are_shown(seconds: float, text: str) -> None:
+    assert show_age(seconds) == text
 
 
 def test_most_plurals_take_an_s() -> None:

@@ -5,9 +5,12 @@ Four owners and a fifth who keeps nothing for others; a file goes in, two nodes 
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import signal
+import sys
 import tempfile
+import textwrap
 import time
 from argparse import Namespace
 from collections.abc import Iterator
@@ -19,10 +22,13 @@ from typing import Any, Final
 
 from capsa.errors import IntegrityError, NoSpaceError, NotFoundError, UnreachableError, UsageError
 from capsa.faces.cli.exits import Exit, InterruptError
-from capsa.faces.cli.output import Screen
+from capsa.faces.cli.output import Screen, is_terminal
 from capsa.faces.cli.processes import NodeProcess, run_well
 from capsa.faces.cli.quantities import parse_size, show_size
+from capsa.faces.cli.running import signals_of_end
 from capsa.faces.cli.specimen import Specimen, digest_of, first_bytes_of_store, is_found_in, make_film, take_specimen
+from capsa.faces.cli.stage import Stage
+from capsa.faces.cli.terminal import Terminal
 
 _NAMES: Final = ("ann", "ben", "cleo", "dan", "eve")
 _DISK_FACTOR: Final = 8
@@ -31,6 +37,8 @@ _MEETING_SECONDS: Final = 20.0
 _POLL_SECONDS: Final = 0.2
 _BESIDES_BLOCKS: Final = 256 * 1024 * 1024
 _FILE_SIZE_MIN: Final = 4096
+_COLUMNS: Final = 79
+_PROGRAM: Final = "capsa"
 
 
 def demo(options: Namespace, screen: Screen) -> int:
@@ -38,28 +46,36 @@ def demo(options: Namespace, screen: Screen) -> int:
     size = _size_of(Path(options.file)) if options.file else parse_size(options.size)
     try:
         with _orderly_end(), _stage(keep=options.keep) as (folder, nodes):
-            show = _Show(folder, nodes, screen)
             _check_space(folder, size)
-            source = Path(options.file).absolute() if options.file else _make(show, folder / "film.mkv", size)
-            show.play(source)
+            stage = Stage(_terminal(screen), size)
+            show = _Show(folder, nodes, screen, stage)
+            with stage.drawn():
+                source = Path(options.file).absolute() if options.file else _make(show, folder / "film.mkv", size)
+                show.play(source)
             show.tell_end(source, keep=options.keep)
     except KeyboardInterrupt:
         raise InterruptError("Interrupted.", "Nothing of the demo is left, running or on the disk.") from None
     return Exit.DONE
 
 
+def _terminal(screen: Screen) -> Terminal | None:
+    """Where the picture is drawn: only where the steps are told on the same terminal."""
+    return None if screen.json or screen.quiet or not is_terminal(sys.stdout) else Terminal.on(sys.stderr)
+
+
 @contextmanager
 def _orderly_end() -> Iterator[None]:
-    """SIGTERM ends the demo as Ctrl-C does: with everything cleaned up."""
+    """SIGTERM, and SIGHUP of a terminal that is closed, end the demo as Ctrl-C does: with everything cleaned up."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in signals_of_end()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -81,10 +97,11 @@ def _stage(*, keep: bool) -> Iterator[tuple[Path, list[NodeProcess]]]:
 class _Show:
     """The steps, told as they happen and summed up at the end."""
 
-    def __init__(self, folder: Path, nodes: list[NodeProcess], screen: Screen) -> None:
+    def __init__(self, folder: Path, nodes: list[NodeProcess], screen: Screen, stage: Stage) -> None:
         self._folder = folder
         self._nodes = nodes
         self._screen = screen
+        self._stage = stage
         self._began = time.monotonic()
         self._last = self._began
         self._steps: list[dict[str, Any]] = []
@@ -96,7 +113,8 @@ class _Show:
         seconds = round(now - self._last, 3)
         self._last = now
         self._steps.append({"step": name, "seconds": seconds, "text": text, **facts})
-        self._screen.say(f"{len(self._steps):2}. {text} ({seconds:.1f} s)")
+        told = _wrapped(f"{len(self._steps):2}. {text} ({seconds:.1f} s)")
+        self._stage.above(lambda: self._screen.say(told))
 
     def play(self, source: Path) -> None:
         """From an empty folder to the file that came back."""
@@ -119,7 +137,9 @@ class _Show:
         node = NodeProcess(self._home(name), "--listen", "tcp://127.0.0.1:0", "--capacity", str(capacity))
         self._nodes.append(node)
         self._by_name[name] = node
-        return node.wait_ready()
+        node.wait_ready()
+        self._stage.add(name.title(), node.home)
+        return node
 
     def _found(self, size: int) -> None:
         capacity = 2 * size + _BESIDES_BLOCKS
@@ -191,6 +211,7 @@ class _Show:
         victims = [_NAMES[0], *holders[:1]]
         for name in victims:
             self._by_name[name].kill()
+            self._stage.dead(name.title())
         self.step(
             "kill", f"{' and '.join(name.title() for name in victims)} are killed, without a word", killed=victims
         )
@@ -219,9 +240,13 @@ class _Show:
         alive = [name for name, node in self._by_name.items() if node.running]
         homes = {name: str(self._home(name)) for name in alive} if keep else {}
         self._screen.document({"steps": self._steps, "seconds": seconds, "bytes_per_second": speeds, "homes": homes})
+        self._screen.result("")
         self._screen.result(
-            f"\nDone in {seconds} s: {show_size(_size_of(source))} went in at {show_size(speeds['put'])}/s, in four "
-            f"copies, and came out at {show_size(speeds['get'])}/s after two of five nodes were lost."
+            _wrapped(
+                f"Done in {seconds} s: {show_size(_size_of(source))} went in at {show_size(speeds['put'])}/s, in four "
+                f"copies, and came out at {show_size(speeds['get'])}/s after two of five nodes were lost.",
+                indent="",
+            )
         )
         if keep:
             self._tell_kept(homes)
@@ -230,9 +255,22 @@ class _Show:
         say = self._screen.result
         say("\nThe network goes on running. To use it:")
         for name, home in homes.items():
-            say(f"  capsa --home {home} status    # {name.title()}, process {self._by_name[name].pid}")
+            say(f"\n  # {name.title()}, process {self._by_name[name].pid}")
+            say(f"  {_own_command()} --home {shlex.quote(home)} status")
         pids = " ".join(str(node.pid) for node in self._nodes if node.running)
-        say(f"To end it:\n  kill {pids} && rm -r {self._folder}")
+        say(f"\nTo end it:\n\n  kill {pids} && rm -r {shlex.quote(str(self._folder))}")
+
+
+def _own_command() -> str:
+    """What to type to run this very capsa, wherever one is."""
+    program = Path(sys.argv[0])
+    if program.name == _PROGRAM:
+        return shlex.quote(str(program.absolute()))
+    return f"{shlex.quote(sys.executable)} -m {_PROGRAM}"
+
+
+def _wrapped(text: str, indent: str = "    ") -> str:
+    return textwrap.fill(text, _COLUMNS, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _make(show: _Show, path: Path, size: int) -> Path:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -17,44 +16,13 @@ from capsa.client.link import HomeLink
 from capsa.core.commands import NodeTransfers, Peers, PeersTold, Transfers, TransfersTold
 from capsa.core.ids import NodeId, format_id
 from capsa.errors import CapsaError, leading
+from capsa.faces.cli.meters import Meter, Rate
 from capsa.faces.cli.output import Screen, one_line, printable
 from capsa.faces.cli.picture import Facts, Share, picture
 from capsa.faces.cli.terminal import Region, Terminal
 
 _REDRAW_SECONDS: Final = 0.1
 _LOOK_SECONDS: Final = 0.2
-_WINDOW_SECONDS: Final = 5.0
-
-
-class Rate:
-    """Bytes a second over the last few seconds. Times are the caller's, in seconds."""
-
-    def __init__(self) -> None:
-        self._samples: deque[tuple[float, int]] = deque()
-
-    def at(self, now: float, done: int) -> float:
-        """Note how much is done by now; the rate since about `_WINDOW_SECONDS` ago, 0 while unknown."""
-        self._samples.append((now, done))
-        while len(self._samples) > 2 and now - self._samples[1][0] >= _WINDOW_SECONDS:
-            self._samples.popleft()
-        then, before = self._samples[0]
-        return (done - before) / (now - then) if now > then else 0.0
-
-
-class Meter:
-    """A node's total and its rate, from `start` on. A total that shrank was begun anew, by a node that restarted."""
-
-    def __init__(self, start: int = 0) -> None:
-        self.total = 0
-        self.rate = 0.0
-        self._last = start
-        self._rate = Rate()
-
-    def note(self, now: float, value: int) -> None:
-        """What the node says by now."""
-        self.total += value - self._last if value >= self._last else value
-        self._last = value
-        self.rate = self._rate.at(now, self.total)
 
 
 class _Ledger:

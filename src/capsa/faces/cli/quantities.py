@@ -60,6 +60,19 @@ def show_seconds(seconds: float) -> str:
     return f"{whole // 86400} days"
 
 
+def show_age(seconds: float) -> str:
+    """How long ago something was, in one short word: `now`, `42 s`, `5 min`, `3 h`, `12 d`; `never` below zero."""
+    if seconds < 0:
+        return "never"
+    whole = round(seconds)
+    if whole < 1:
+        return "now"
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if whole >= size:
+            return f"{whole // size:,} {unit}"
+    return f"{whole} s"
+
+
 def count_of(number: int, noun: str, nouns: str = "") -> str:
     """A number of things for people: `1 block`, `1,500 blocks`; `nouns` where the plural takes more than an s."""
     return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"

@@ -18,7 +18,7 @@ from capsa.client.link import HomeLink
 from capsa.client.reading import Reader
 from capsa.core.commands import COMMAND_MESSAGES, Greet, Greeted
 from capsa.core.keys import OwnerKeys
-from capsa.errors import CapsaError, HomeInUseError, ProtocolError, UnreachableError, leading
+from capsa.errors import CapsaError, HomeInUseError, ProtocolError, RefusedError, UnreachableError, leading
 from capsa.faces.cli.passphrases import Unlock
 from capsa.net.local import connect
 from capsa.net.session import Session
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from capsa.node.app import Node, Ready
 
 _START_SECONDS = 30.0
-_LOCK_SECONDS = 10.0
+LOCK_SECONDS = 10.0
+"""How long `up` waits for a command that runs without a node."""
 _RETRY_SECONDS = 0.05
 _ADMISSION_POLL_SECONDS = 0.1
 
@@ -43,6 +44,7 @@ class UpOptions:
     peers: tuple[str, ...]
     capacity: int
     zone: str
+    advertise: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,28 @@ async def at_home(root: Path, *, unlock: Unlock | None = None, settle: float = 0
     except BaseExceptionGroup as errors:
         raise leading(errors) from None
     finally:
+        workers.close()
+
+
+@asynccontextmanager
+async def beside_node(root: Path) -> AsyncIterator[HomeContext]:
+    """Watch the home's running node, and never become one: `RefusedError` if none runs.
+
+    A question that it does not answer fails at once, as `LostConnectionError`, and may be asked again.
+    """
+    home = Home.open(root)
+    unix = UnixTransport()
+    joined = await _join(unix, home)
+    if joined is None or not joined[1].serving:
+        if joined is not None:
+            joined[0].close()
+        raise RefusedError("No node runs in this home.", "Start it with 'capsa up'.")
+    workers = ThreadWorkers()
+    link = HomeLink(_reconnecting(unix, home, joined[0]), patience=0.0)
+    try:
+        yield HomeContext(home, link, joined[1], workers)
+    finally:
+        link.close()
         workers.close()
 
 
@@ -181,12 +205,20 @@ async def _serve_commands(home: Home, workers: ThreadWorkers, done: asyncio.Even
             await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def run_node(root: Path, options: UpOptions, ready: Callable[[Ready], None]) -> None:
-    """`up`: run the home's node until SIGTERM or SIGINT. Waits for a command that holds the home."""
+async def run_node(
+    root: Path,
+    options: UpOptions,
+    ready: Callable[[Ready], None],
+    waiting: Callable[[HomeInUseError], None] = lambda _: None,
+) -> None:
+    """`up`: run the home's node until SIGTERM or SIGINT.
+
+    Waits `LOCK_SECONDS` for a command that holds the home, and tells `waiting` so once; `HomeInUseError` after that.
+    """
     home = Home.open(root)
     workers = ThreadWorkers()
     try:
-        async with _locked(home):
+        async with _locked(home, waiting):
             running = asyncio.ensure_future(_node(home, workers, options, serving=True).run(ready))
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, running.cancel)
@@ -197,19 +229,23 @@ async def run_node(root: Path, options: UpOptions, ready: Callable[[Ready], None
 
 
 @asynccontextmanager
-async def _locked(home: Home) -> AsyncIterator[None]:
+async def _locked(home: Home, waiting: Callable[[HomeInUseError], None]) -> AsyncIterator[None]:
     """The home's lock, waiting a while for a command that runs without a node."""
-    give_up = asyncio.get_running_loop().time() + _LOCK_SECONDS
+    give_up = asyncio.get_running_loop().time() + LOCK_SECONDS
+    told = False
     while True:
         try:
             with home.locked():
                 yield
                 return
-        except HomeInUseError:
+        except HomeInUseError as held:
             if await _has_node(home):
                 raise HomeInUseError(f"A node runs already in {home.root}.", "Use that one, or end it first.") from None
             if asyncio.get_running_loop().time() >= give_up:
                 raise
+            if not told:
+                waiting(held)
+                told = True
         await asyncio.sleep(_RETRY_SECONDS)
 
 
@@ -242,6 +278,7 @@ def _node(home: Home, workers: ThreadWorkers, options: UpOptions, *, serving: bo
         name=home.name,
         listen=options.listen,
         hosts=own_hosts(),
+        advertise=options.advertise,
         bootstrap=tuple(dict.fromkeys((*options.peers, *papers.addresses))),
         capacity=options.capacity,
         zone=options.zone,

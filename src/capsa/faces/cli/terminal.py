@@ -16,6 +16,11 @@ from capsa.faces.cli.style import Style, plain
 
 _TO_END_OF_LINE: Final = "\x1b[K"
 _TO_END_OF_SCREEN: Final = "\x1b[J"
+_TO_TOP: Final = "\x1b[H"
+_SECOND_SCREEN: Final = "\x1b[?1049h"
+_FIRST_SCREEN: Final = "\x1b[?1049l"
+_HIDE_CURSOR: Final = "\x1b[?25l"
+_SHOW_CURSOR: Final = "\x1b[?25h"
 _DUMB: Final = "dumb"
 
 
@@ -95,3 +100,28 @@ class Region:
         rows = sum(max(1, -(-width // columns)) for width in self._drawn)
         up = min(rows - 1, lines - 1)
         return f"\r\x1b[{up}A" if up > 0 else "\r"
+
+
+class Canvas:
+    """The whole window, on the terminal's second screen: what was there before comes back at the end."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+
+    def room(self) -> tuple[int, int]:
+        """Cells of a line, and lines."""
+        columns, lines = self._terminal.size()
+        return max(1, columns - 1), lines
+
+    def open(self) -> None:
+        """Turn to the second screen, and hide the cursor."""
+        self._terminal.write(_SECOND_SCREEN + _HIDE_CURSOR)
+
+    def draw(self, lines: Sequence[str]) -> None:
+        """Show these lines, and nothing else."""
+        text = "\n".join(f"{line}{_TO_END_OF_LINE}" for line in lines[: self.room()[1]])
+        self._terminal.write(f"{_TO_TOP}{text}{_TO_END_OF_SCREEN}")
+
+    def close(self) -> None:
+        """Back to what was there before."""
+        self._terminal.write(_SHOW_CURSOR + _FIRST_SCREEN)
