@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -20,7 +21,7 @@ from capsa.core.pages import DEFAULT_SHAPE, Entry, Kind, Root, Shape, parse_root
 from capsa.core.sealing import padme, unseal
 from capsa.core.tree import TreeWalk, WantedPage
 from capsa.errors import IntegrityError, RefusedError, leading
-from capsa.seams import Lane, Workers
+from capsa.seams import Lane, Workers, outlast
 
 WINDOW = 16
 """Blocks that are asked for at once."""
@@ -78,12 +79,13 @@ class Reader:
         An earlier, interrupted fetch is continued from what of its part file proves right.
         """
         _check_is_file(root)
-        part = await self._workers.run(Lane.SEAL, PartFile, target, cap.root, overwrite=overwrite)
+        make = partial(PartFile, target, cap.root, overwrite=overwrite)
+        part = await open_part(self._workers, Lane.SEAL, make)
         try:
             await self.fill(part, root, progress=progress)
             await self._workers.run(Lane.SEAL, part.finish, mtime_ns=root.mtime_ns, mode=root.mode)
         finally:
-            await self._workers.run(Lane.SEAL, part.close)
+            await outlast(asyncio.ensure_future(self._workers.run(Lane.SEAL, part.close)))
 
     async def fetch_range_to(
         self,
@@ -102,14 +104,15 @@ class Reader:
         """
         _check_is_file(root)
         tag = f".{start}-{stop}"
-        part = await self._workers.run(Lane.SEAL, PartFile, target, cap.root, overwrite=overwrite, tag=tag)
+        make = partial(PartFile, target, cap.root, overwrite=overwrite, tag=tag)
+        part = await open_part(self._workers, Lane.SEAL, make)
         try:
             await self._workers.run(Lane.SEAL, part.truncate, 0)
             await self._workers.run(Lane.SEAL, part.expect, stop - start)
             await self.read(root, part, start=start, stop=stop, progress=progress)
             await self._workers.run(Lane.SEAL, part.finish, mtime_ns=root.mtime_ns, mode=root.mode)
         finally:
-            await self._workers.run(Lane.SEAL, part.close)
+            await outlast(asyncio.ensure_future(self._workers.run(Lane.SEAL, part.close)))
 
     async def fill(self, part: PartFile, root: Root, *, progress: Progress = lambda size: None) -> None:
         """Bring a part file up to the whole of a file, going on from what of it proves right."""
@@ -177,6 +180,18 @@ class Reader:
                 walk.feed(unseal(wanted.entry.key, Label.SEAL_PAGE, block))
             else:
                 yield wanted.entry, wanted.offset
+
+
+async def open_part(workers: Workers, lane: Lane, make: Callable[[], PartFile]) -> PartFile:
+    """A part file that `make` opens on a lane; if we are cancelled meanwhile, it is closed again, and its lock free."""
+    opening = asyncio.ensure_future(workers.run(lane, make))
+    try:
+        await outlast(opening)
+    except asyncio.CancelledError:
+        if opening.exception() is None:
+            opening.result().close()
+        raise
+    return opening.result()
 
 
 class _Behind:

@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from capsa.client.catalog import Snapshot
 from capsa.client.jobs import Progress
 from capsa.client.parts import PartFile
-from capsa.client.patience import Blocks, PatientBlocks
+from capsa.client.patience import PATIENCE_SECONDS, Blocks, NothingComesError, PatientBlocks
 from capsa.client.places import TargetTree
 from capsa.client.present import Comparison, Look, Presence, look
-from capsa.client.reading import Reader
+from capsa.client.reading import Reader, open_part
 from capsa.client.settling import Kept, Leaf, Settler, SmallFile, WholePart
 from capsa.core.catalog.entries import VersionEntry
 from capsa.core.pages import DEFAULT_SHAPE, Kind, Root, Shape
@@ -28,10 +29,9 @@ from capsa.errors import (
     IntegrityError,
     LostConnectionError,
     NoSpaceError,
-    UnreachableError,
     leading,
 )
-from capsa.seams import Lane, Workers
+from capsa.seams import Lane, Workers, outlast
 
 BUDGET: Final = 32 * 1024 * 1024
 """Bytes that all files on their way may weigh together."""
@@ -76,10 +76,12 @@ async def selected(snapshot: Snapshot, selection: Selection) -> AsyncIterator[Ve
 class Restorer:
     """Restores folder trees, by way of the home's node."""
 
-    def __init__(self, blocks: Blocks, *, workers: Workers, shape: Shape = DEFAULT_SHAPE) -> None:
-        self._blocks = blocks
+    def __init__(
+        self, blocks: Blocks, *, workers: Workers, shape: Shape = DEFAULT_SHAPE, patience: float = PATIENCE_SECONDS
+    ) -> None:
+        """`patience` is how many seconds a block is waited for that cannot be reached."""
         self._workers = workers
-        self._shape = shape
+        self._reader = Reader(PatientBlocks(blocks, patience=patience), workers=workers, shape=shape)
 
     async def restore(self, versions: Callable[[], AsyncIterator[VersionEntry]], order: Order) -> None:
         """Restore what `versions` names, the same at each call, reporting each file when it is there and durable.
@@ -92,14 +94,12 @@ class Restorer:
             async with asyncio.TaskGroup() as group:
                 settler = Settler(tree, self._workers)
                 serving = group.create_task(settler.run())
-                blocks = PatientBlocks(self._blocks)
-                reader = Reader(blocks, workers=self._workers, shape=self._shape)
-                await _Run(reader, blocks, settler, tree, self._workers, order).restore(versions)
+                await _Run(self._reader, settler, tree, self._workers, order).restore(versions)
                 serving.cancel()
         except BaseExceptionGroup as errors:
             raise leading(errors) from None
         finally:
-            await self._workers.run(Lane.DISK, tree.close)
+            await outlast(asyncio.ensure_future(self._workers.run(Lane.DISK, tree.close)))
 
 
 class _Run:
@@ -108,14 +108,12 @@ class _Run:
     def __init__(
         self,
         reader: Reader,
-        blocks: PatientBlocks,
         settler: Settler,
         tree: TargetTree,
         workers: Workers,
         order: Order,
     ) -> None:
         self._reader = reader
-        self._blocks = blocks
         self._settler = settler
         self._tree = tree
         self._workers = workers
@@ -171,9 +169,7 @@ class _Run:
             new = await self._bring(version, place, there)
         except CapsaError as error:
             self._order.report(Restored(version, path, error=error))
-            if isinstance(error, NoSpaceError | LostConnectionError):
-                raise
-            if isinstance(error, UnreachableError) and self._blocks.lost:
+            if isinstance(error, NoSpaceError | NothingComesError | LostConnectionError):
                 raise
         else:
             self._order.report(Restored(version, path, not new, loop.time() - began))
@@ -198,14 +194,14 @@ class _Run:
             new = await self._settler.settle(SmallFile(place, root, version.cap.root, overwrite))
             self._order.progress(version.size)
             return new
-        part = await self._workers.run(Lane.DISK, self._open_part, place, version, overwrite)
+        part = await open_part(self._workers, Lane.DISK, partial(self._open_part, place, version, overwrite))
         try:
             await self._reader.fill(part, root, progress=self._order.progress)
             await self._workers.run(Lane.DISK, part.dress, mtime_ns=root.mtime_ns, mode=root.mode)
             return await self._settler.settle(WholePart(place, part))
         finally:
             # On the lane of the settler, which may be at work on it.
-            await self._workers.run(Lane.DISK, part.close)
+            await outlast(asyncio.ensure_future(self._workers.run(Lane.DISK, part.close)))
 
     async def _compare(self, comparison: Comparison) -> Presence:
         try:
@@ -213,7 +209,7 @@ class _Run:
                 pass
             return presence
         finally:
-            await self._workers.run(Lane.DISK, comparison.close)
+            await outlast(asyncio.ensure_future(self._workers.run(Lane.DISK, comparison.close)))
 
     def _open_part(self, place: Place, version: VersionEntry, overwrite: bool) -> PartFile:
         folder = self._tree.open(place.folders, make=True)

@@ -84,6 +84,8 @@ class Settler:
             batch = [await self._queue.get()]
             while len(batch) < _BATCH_MAX and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
+            # Who gave up waiting closes its part file, on the lane: what is handed over before that is done before it.
+            batch = [waiting for waiting in batch if not waiting.done.cancelled()]
             items = [waiting.item for waiting in batch]
             job = asyncio.ensure_future(self._workers.run(Lane.DISK, settle_all, self._tree, items))
             await outlast(job)
