@@ -24,7 +24,7 @@ class Home:
     async def ask(self, message: object, answer: object, payload: object = ()) -> Kept:
         return Kept(())
 
-    async def commit(self, number: int, items: Sequence[ClaimItem]) -> list[int]:
+    async def commit(self, number: int, items: Sequence[ClaimItem], *, wait: bool = True) -> list[int]:
         if number == 0:
             await self._both_asked.wait()
             self._first_told.set()

@@ -10,11 +10,11 @@ import pytest
 
 from capsa.core.ids import ClaimId, NodeId
 from capsa.errors import ChangedError, DiskError, HomeError, NoSpaceError
-from capsa.node.state import ShortClaim, State
+from capsa.node.state import OpenPut, ShortClaim, State
 from capsa.stores.disk import SystemDisk
 
 NAME, OTHER = b"n" * 32, b"o" * 32
-CLAIM, FRESH, THIRD = b"c" * 16, b"f" * 16, b"t" * 16
+CLAIM, FRESH, THIRD = ClaimId(b"c" * 16), ClaimId(b"f" * 16), ClaimId(b"t" * 16)
 Reopen = Callable[[], State]
 
 
@@ -50,11 +50,11 @@ def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_an_open_put_keeps_its_claim_id_and_what_was_committed(reopen: Reopen) -> None:
-    assert reopen().open_puts([NAME, OTHER], [CLAIM, THIRD], 1.0) == [(CLAIM, []), (THIRD, [])]
+    assert reopen().open_puts([NAME, OTHER], [CLAIM, THIRD], 1.0) == [OpenPut(CLAIM), OpenPut(THIRD)]
     reopen().note_items([(CLAIM, 1, b"second"), (CLAIM, 0, b"first"), (FRESH, 0, b"of no open put")], 1.0)
-    assert reopen().open_puts([NAME], [FRESH], 2.0) == [(CLAIM, [b"first", b"second"])]
+    assert reopen().open_puts([NAME], [FRESH], 2.0) == [OpenPut(CLAIM, (b"first", b"second"))]
     reopen().publish(b"digest", b"head", [CLAIM])
-    assert reopen().open_puts([NAME], [FRESH], 3.0) == [(FRESH, [])]
+    assert reopen().open_puts([NAME], [FRESH], 3.0) == [OpenPut(FRESH)]
     assert reopen().stale_puts(0.0) == []
 
 
@@ -89,14 +89,14 @@ def test_a_put_that_goes_on_does_not_become_stale(reopen: Reopen) -> None:
     reopen().open_puts([NAME], [CLAIM], 10.0)
     reopen().note_items([(CLAIM, 0, b"a part")], 20.0)
     assert reopen().stale_puts(before=15.0) == []
-    assert reopen().open_puts([NAME], [FRESH], 21.0) == [(CLAIM, [b"a part"])]
+    assert reopen().open_puts([NAME], [FRESH], 21.0) == [OpenPut(CLAIM, (b"a part",))]
 
 
 def test_the_last_item_of_a_long_file_does_not_hide_its_first(reopen: Reopen) -> None:
     reopen().open_puts([NAME], [CLAIM], 10.0)
     reopen().note_items([(CLAIM, 0, b"first")], 10.0)
     reopen().note_items([(CLAIM, 0, b"last, with those of others")], 10.0)
-    assert reopen().open_puts([NAME], [FRESH], 11.0) == [(CLAIM, [b"first"])]
+    assert reopen().open_puts([NAME], [FRESH], 11.0) == [OpenPut(CLAIM, (b"first",))]
 
 
 def test_what_is_short_is_known_by_part_and_by_claim(reopen: Reopen) -> None:

@@ -13,8 +13,9 @@ from capsa.client.upload import Signer, keep_small
 from capsa.core.catalog.entries import Dot, Entry, RemovalEntry, VersionEntry
 from capsa.core.catalog.pages import NewPage, Page, PageRef, Steps, open_page
 from capsa.core.catalog.reading import KeyRange
+from capsa.core.catalog.survey import Standing, survey
 from capsa.core.catalog.update import Update, insert
-from capsa.core.catalog.view import KeyView, UnionCursor, find_clash, look_up
+from capsa.core.catalog.view import KeyView, UnionCursor, look_up
 from capsa.core.claims import RELEASE_CLAIMS_MAX, ClaimItem, make_release
 from capsa.core.commands import (
     Done,
@@ -32,13 +33,13 @@ from capsa.core.commands import (
 from capsa.core.heads import Head, make_head, newest, open_root
 from capsa.core.ids import CLAIM_ID_SIZE, BlockId, ClaimId, NetworkId, NodeId
 from capsa.core.keys import OwnerKeys
+from capsa.core.names import folders_of
 from capsa.core.pages import Kind
 from capsa.errors import CapsaError, LostConnectionError, RefusedError
 from capsa.seams import Clock, Entropy
 
 PAGES_CACHED_MAX = 128
 """A page in memory is some ten times its 64 KiB of encoding at the most."""
-_SCAN_ENTRIES_PER_KEY = 64
 _COMMIT_TRIES = 3
 
 T = TypeVar("T")
@@ -46,9 +47,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """A version to be added; its claim is committed."""
+    """A version to be added; its claim is committed. `further`: beside what the key may hold already."""
 
     key: str
+    kind: Kind
     size: int
     media_type: str
     mtime_ns: int
@@ -58,6 +60,11 @@ class NewVersion:
     digest: bytes
     blocks: int
     copies: int
+    further: bool = False
+
+    def is_in(self, entry: VersionEntry) -> bool:
+        """Whether an entry holds the same: kind, and bytes or target."""
+        return (entry.kind, entry.size, entry.digest) == (self.kind, self.size, self.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +124,6 @@ class Snapshot:
         """All that is known of one key."""
         return await self.drive(look_up(self.roots.values(), key))
 
-    async def find_clash(self, key: str) -> str | None:
-        """A key that keeps a file from being stored under `key`."""
-        return await self.drive(find_clash(list(self.roots.values()), key, Kind.FILE))
-
     async def scan(self, prefix: str = "") -> AsyncIterator[KeyView]:
         """The keys that begin with `prefix` and have a version, in order."""
         cursor = UnionCursor(self.roots.values(), KeyRange.under(prefix))
@@ -128,12 +131,9 @@ class Snapshot:
             if view.versions:
                 yield view
 
-    async def look_up_all(self, keys: Sequence[str]) -> dict[str, KeyView]:
-        """The views of several keys: by one walk where the catalog is small beside them, else one by one."""
-        if self.entries > _SCAN_ENTRIES_PER_KEY * len(keys):
-            return {key: await self.look_up(key) for key in keys}
-        found = {view.key: view async for view in self.scan()}
-        return {key: found.get(key) or KeyView.of(key, ()) for key in keys}
+    async def survey(self, keys: Iterable[str]) -> dict[str, Standing]:
+        """How each key stands, by one walk."""
+        return await self.drive(survey(self.roots.values(), keys))
 
 
 class Catalog:
@@ -155,7 +155,8 @@ class Catalog:
     async def add(self, versions: Sequence[NewVersion]) -> Added:
         """Add versions of keys, publish the new head; what each key came to.
 
-        A key that got other bytes in the meantime is a `RefusedError` in the result, and is not added. If the node
+        A key that got other bytes in the meantime, or that would be another's folder by now, is a `RefusedError` in
+        the result, and is not added. If the node
         restarts on the way, the whole is done again: blocks and claims that are there already cost nothing.
         """
         async with self._link.recording:
@@ -204,15 +205,25 @@ class Catalog:
 
         Also the claims that are outdone: the same bytes with more copies take the place of the version before.
         """
-        views = await before.look_up_all([version.key for version in versions])
+        standings = await before.survey(version.key for version in versions)
         entries: list[Entry] = []
         outdone: list[ClaimId] = []
         results: dict[str, VersionEntry | CapsaError] = {}
-        for version in versions:
-            current = views[version.key].current
-            if current is not None and (current.size, current.digest) != (version.size, version.digest):
+        barring: set[str] = set()
+        for version in sorted(versions, key=lambda version: version.key):  # folders before what lies in them
+            current = standings[version.key].current
+            clash = standings[version.key].clash(version.kind)
+            clash = clash or next((folder for folder in folders_of(version.key) if folder in barring), None)
+            if clash is not None:
+                results[version.key] = clashes(version.key, clash)
+                continue
+            if current is not None and not version.further and not version.is_in(current):
                 results[version.key] = exists_already(version.key)
                 continue
+            if version.kind is not Kind.FOLDER:
+                barring.add(version.key)
+            if current is not None and not version.is_in(current):
+                current = None  # it stays, as an older version
             if current is not None and version.copies <= current.copies:
                 results[version.key] = current
                 continue
@@ -224,7 +235,7 @@ class Catalog:
                 key=version.key,
                 dot=Dot(self._owner.device, sequence, len(entries)),
                 lamport=before.lamport + 1,
-                kind=Kind.FILE,
+                kind=version.kind,
                 size=version.size,
                 media_type=version.media_type,
                 mtime_ns=version.mtime_ns,
@@ -284,4 +295,15 @@ class Catalog:
 
 def exists_already(key: str) -> RefusedError:
     """The key holds other bytes."""
-    return RefusedError(f"{key} is stored already, with other bytes.", "Store it under another key with --as.")
+    return RefusedError(
+        f"{key} is stored already, with other bytes.",
+        "--new-version adds a version; --as stores it under another key.",
+    )
+
+
+def clashes(key: str, other: str) -> RefusedError:
+    """One of the two would be a folder of the other, which can hold no keys."""
+    return RefusedError(
+        f"{key} cannot be stored: {other} is stored, and one would be a folder of the other.",
+        "Store it under another key with --as.",
+    )

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from capsa.client.catalog import Catalog, NewVersion, Owner, exists_already
-from capsa.client.jobs import Job, Progress, Stored, Wish, batches, check_put_key, has_digest
+from capsa.client.jobs import Job, Preview, Progress, Stored, Wish, batches
+from capsa.client.journal import Journal, Seen
+from capsa.client.judging import Judge, Verdict, What
 from capsa.client.link import HomeLink
-from capsa.client.sending import Draft, Sender
+from capsa.client.sending import Draft, Sender, Terms
 from capsa.client.upload import Signer
 from capsa.core.catalog.entries import VersionEntry
 from capsa.core.commands import Copies, CopiesTold
-from capsa.core.names import folder_clashes
 from capsa.core.pages import DEFAULT_SHAPE, Shape
-from capsa.errors import CapsaError, RefusedError, UsageError
-from capsa.seams import Clock, Entropy, Lane, Workers
+from capsa.errors import CapsaError
+from capsa.seams import Clock, Entropy, Workers
 
 _PLAIN = Wish()
 
@@ -38,10 +39,11 @@ class Files:
     ) -> None:
         self._link = link
         self._owner = owner
-        self._workers = workers
         self._signer = Signer(link, owner.keys.signing, owner.network, owner.device)
         self.catalog = Catalog(link, owner, self._signer, clock=clock, entropy=entropy)
-        self._sender = Sender(link, owner, self._signer, workers=workers, clock=clock, entropy=entropy, shape=shape)
+        self._journal = Journal(link, owner.keys, entropy)
+        self._judge = Judge(self.catalog, self._journal, workers=workers, clock=clock)
+        self._sender = Sender(link, self._signer, self._journal, workers=workers, clock=clock, shape=shape)
 
     async def put(
         self,
@@ -53,89 +55,77 @@ class Files:
         """Store files, yielding what became of each once it is durable and recorded.
 
         A file that fails yields its error and does not stop the rest; an error of the node or of the catalog ends
-        all. A repeat takes up where it stopped.
+        all. A repeat takes up where it stopped. `jobs` are taken a batch at a time.
         """
-        wanted = self._owner.copies if wish.copies is None else wish.copies
+        terms = Terms(self._owner.copies if wish.copies is None else wish.copies, wish.private, wish.wait)
         await self.catalog.release_stale()
         for batch in batches(jobs):
-            new: list[Job] = []
-            known = await self._look_up([job.key for job in batch])
-            for job in batch:
-                outcome = await self._judge(job, known[job.key], wanted, progress)
-                if outcome is None:
-                    new.append(job)
-                else:
-                    yield outcome
-            sent = await self._sender.send(new, wanted, progress) if new else []
-            for failed in sent:
-                if isinstance(failed, Stored):
-                    yield failed
-            for stored in await self._record([draft for draft in sent if isinstance(draft, Draft)], wanted):
+            verdicts = await self._judge.judge(batch, reread=wish.reread)
+            await self._journal.remember([verdict.seen for verdict in verdicts if verdict.seen and _is_same(verdict)])
+            unchanged = [verdict.version for verdict in verdicts if _is_same(verdict, terms.copies) and verdict.version]
+            for stored in await self._describe(unchanged):
+                progress(stored.size)
                 yield stored
+            to_send = []
+            for verdict in verdicts:
+                if (error := _refusal(verdict, wish)) is not None:
+                    yield Stored(verdict.job.key, error=error)
+                elif not _is_same(verdict, terms.copies):
+                    to_send.append(verdict)
+            for outcome in await self._store(to_send, terms, wish.new_version, progress):
+                yield outcome
+
+    async def preview(self, jobs: Iterable[Job], wish: Wish = _PLAIN) -> AsyncIterator[Preview]:
+        """What a put would do with each file. Reads a file only if nothing else can tell; sends and writes nothing.
+
+        Whether a file under a new key can be read does not come out.
+        """
+        for batch in batches(jobs):
+            for verdict in await self._judge.judge(batch, reread=wish.reread, once=True):
+                error = _refusal(verdict, wish)
+                size = verdict.version.size if verdict.version and _is_same(verdict) else verdict.job.size
+                yield Preview(verdict.job.key, size or 0, verdict.what.value if verdict.what else None, error)
 
     # --- what is there already
 
-    async def _look_up(self, keys: Sequence[str]) -> dict[str, VersionEntry | CapsaError | None]:
-        """What each key holds: a version, nothing, or a reason why it cannot hold one."""
-        found: dict[str, VersionEntry | CapsaError | None] = {}
-        good: list[str] = []
-        for key in keys:
-            try:
-                check_put_key(key)
-            except UsageError as error:
-                found[key] = error
-            else:
-                good.append(key)
-        snapshot = await self.catalog.snapshot()
-        for key, view in (await snapshot.look_up_all(good)).items():
-            found[key] = view.current
-            if view.current is None and snapshot.entries and (clash := await snapshot.find_clash(key)):
-                found[key] = RefusedError(
-                    f"{key} cannot be stored: {clash} is stored, and one would be a folder of the other.",
-                    "Store it under another key with --as.",
-                )
-        for folder, key in folder_clashes(sorted(good)):
-            found[key] = RefusedError(
-                f"{key} cannot be stored: {folder}, which is put too, is a file.", "Store one under another key."
-            )
-        return found
-
-    async def _judge(
-        self, job: Job, found: VersionEntry | CapsaError | None, wanted: int, progress: Progress
-    ) -> Stored | None:
-        """What can be said before anything is sealed; None if the file is to be sent."""
-        if isinstance(found, CapsaError):
-            return Stored(job.key, error=found)
-        if found is None or not job.repeatable:
-            return None
-        try:
-            if not await self._workers.run(Lane.SEAL, has_digest, job, found.size, found.digest):
-                return Stored(job.key, error=exists_already(job.key))
-        except CapsaError as error:
-            return Stored(job.key, error=error)
-        if wanted > found.copies:
-            return None
-        progress(found.size)
-        return await self.describe(found)
-
     async def describe(self, version: VersionEntry) -> Stored:
         """A stored version, with its copies as last known to the home's node."""
-        told = await self._link.ask(Copies((version.claim,)), CopiesTold)
-        complete = version.copies + 1
-        durable = told.durable[0] if told.wanted[0] else complete
-        return Stored(version.key, version.cap, version.size, version.blocks, 0, True, durable=durable, wanted=complete)
+        [stored] = await self._describe([version])
+        return stored
 
-    # --- recording
+    async def _describe(self, versions: Sequence[VersionEntry]) -> list[Stored]:
+        if not versions:
+            return []
+        told = await self._link.ask(Copies(tuple(version.claim for version in versions)), CopiesTold)
+        outcomes = []
+        for version, durable, wanted in zip(versions, told.durable, told.wanted, strict=True):
+            complete = version.copies + 1
+            now = durable if wanted else complete
+            key, size, blocks = version.key, version.size, version.blocks
+            outcomes.append(Stored(key, version.cap, size, blocks, 0, True, durable=now, wanted=complete))
+        return outcomes
 
-    async def _record(self, drafts: Sequence[Draft], copies: int) -> list[Stored]:
+    # --- sending and recording
+
+    async def _store(
+        self, verdicts: Sequence[Verdict], terms: Terms, further: bool, progress: Progress
+    ) -> list[Stored]:
+        if not verdicts:
+            return []
+        sent = await self._sender.send([verdict.job for verdict in verdicts], terms, progress)
+        failed = [outcome for outcome in sent if isinstance(outcome, Stored)]
+        return failed + await self._record([draft for draft in sent if isinstance(draft, Draft)], terms, further)
+
+    async def _record(self, drafts: Sequence[Draft], terms: Terms, further: bool) -> list[Stored]:
         """Claim what no part claims yet, enter all in the catalog, publish the head."""
         if not drafts:
             return []
         after = max(draft.parts for draft in drafts)
-        durable = await self._signer.commit_all([draft.item for draft in drafts], number=after)
+        durable = await self._signer.commit_all([draft.item for draft in drafts], number=after, wait=terms.wait)
         versions = [
             NewVersion(
                 key=draft.key,
+                kind=draft.file.kind,
                 size=draft.file.size,
                 media_type=draft.file.media_type,
                 mtime_ns=draft.file.mtime_ns,
@@ -144,14 +134,22 @@ class Files:
                 claim=draft.item.claim,
                 digest=draft.file.digest,
                 blocks=draft.blocks,
-                copies=copies,
+                copies=terms.copies,
+                further=further,
             )
             for draft in drafts
         ]
         added = await self.catalog.add(versions)
-        told = copies + 1 if added.told is None else added.told
+        await self._journal.remember(
+            [
+                Seen(draft.key, draft.file.stamp, entry.claim)
+                for draft in drafts
+                if draft.file.stamp and isinstance(entry := added.entries[draft.key], VersionEntry)
+            ]
+        )
+        told = terms.copies + 1 if added.told is None else added.told
         return [
-            await self._outcome(draft, added.entries[draft.key], min(draft.durable, count, told), copies + 1)
+            await self._outcome(draft, added.entries[draft.key], min(draft.durable, count, told), terms.copies + 1)
             for draft, count in zip(drafts, durable, strict=True)
         ]
 
@@ -163,3 +161,16 @@ class Files:
         return Stored(
             draft.key, entered.cap, entered.size, draft.blocks, draft.new_bytes, False, durable=durable, wanted=wanted
         )
+
+
+def _is_same(verdict: Verdict, copies: int = 0) -> bool:
+    """Whether the key holds these bytes, for at least as many copies."""
+    version = verdict.version
+    return verdict.what is What.UNCHANGED and version is not None and copies <= version.copies
+
+
+def _refusal(verdict: Verdict, wish: Wish) -> CapsaError | None:
+    """Why a file is not stored, as far as can be said before it is opened."""
+    if verdict.what is What.CHANGED and not wish.new_version:
+        return exists_already(verdict.job.key)
+    return verdict.error

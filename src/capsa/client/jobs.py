@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from blake3 import blake3
-
 from capsa.client.sources import Source
 from capsa.client.stamps import Stamp
 from capsa.core.caps import Cap
@@ -20,7 +18,6 @@ BATCH_FILES: Final = 1000
 """Files that are recorded together: one head, one set of catalog pages."""
 BATCH_BYTES: Final = 256 * 1024 * 1024
 """Plaintext after which what is there is recorded."""
-_READ_SIZE: Final = 1024 * 1024
 
 Progress: TypeAlias = Callable[[int], None]
 """Called with a number of further plaintext bytes that are done."""
@@ -72,6 +69,19 @@ class Stored:
     error: CapsaError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a put would do with one file: `what` is new, unchanged or changed; `error` where it would fail.
+
+    `size` in bytes, 0 where it is not known.
+    """
+
+    key: str
+    size: int = 0
+    what: str | None = None
+    error: CapsaError | None = None
+
+
 def check_put_key(key: str) -> None:
     """Raise `UsageError` unless a file can be stored under this key: its last part becomes the file's name."""
     check_key(key)
@@ -94,20 +104,3 @@ def batches(jobs: Iterable[Job]) -> Iterator[list[Job]]:
         size += job.size or 0
     if batch:
         yield list(batch.values())
-
-
-def has_digest(job: Job, size: int, digest: bytes) -> bool:
-    """Whether the job's bytes are those of a stored version. On the lane."""
-    source = job.open()
-    try:
-        if source.size is not None and source.size != size:
-            return False
-        hasher = blake3()
-        buffer = memoryview(bytearray(_READ_SIZE))
-        while count := source.read_into(buffer):
-            hasher.update(buffer[:count])
-            if count < len(buffer):
-                break
-        return hasher.digest() == digest
-    finally:
-        source.close()

@@ -6,13 +6,25 @@ from dataclasses import dataclass
 
 from blake3 import blake3
 
+from capsa.client.comparing import digest_without_content
 from capsa.client.media import HEAD_SIZE, media_type_of
 from capsa.client.sources import Source
+from capsa.client.stamps import Stamp
 from capsa.core.ids import BlockId, block_id
 from capsa.core.keys import Label
-from capsa.core.pages import Entry, Root, Shape
+from capsa.core.pages import Entry, Kind, Root, Shape
 from capsa.core.sealing import padme, seal_into, sealed_size
-from capsa.core.tree import Metadata, SealedPage, TreeBuilder, inline_root, seal_page
+from capsa.core.tree import (
+    MEDIA_TYPE_FOLDER,
+    MEDIA_TYPE_LINK,
+    Metadata,
+    SealedPage,
+    TreeBuilder,
+    folder_root,
+    inline_root,
+    link_root,
+    seal_page,
+)
 from capsa.errors import ChangedError
 
 
@@ -26,19 +38,27 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class SealedFile:
-    """A whole file, sealed: its root, the pages not yet handed out (the root last), and what the catalog is to say."""
+    """A whole file, sealed: its root, the pages not yet handed out (the root last), and what the catalog is to say.
+
+    `stamp` is that of the source, where it can be gone by (`Stamp.is_racy`).
+    """
 
     root: SealedPage
     pages: tuple[SealedPage, ...]
+    kind: Kind
     size: int
     digest: bytes
     media_type: str
     mtime_ns: int
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Manner:
-    """How a file is sealed and named: `name` is the last part of its key, `now_ns` dates a stream."""
+    """How a file is sealed and named: `name` is the last part of its key.
+
+    `now_ns` dates a stream; it is a moment before the source was opened.
+    """
 
     secret: bytes
     name: str
@@ -48,23 +68,36 @@ class Manner:
     def metadata(self, source: Source, head: bytes) -> Metadata:
         """What the root says of a source that begins with `head`."""
         mtime_ns = source.mtime_ns if source.mtime_ns is not None else self.now_ns
-        return Metadata(self.name, media_type_of(self.name, head), mtime_ns, source.mode)
+        return Metadata(self.name, self._media_type(source.kind, head), mtime_ns, source.mode)
 
-    def sealed(self, root: Root, pages: list[SealedPage]) -> SealedFile:
+    def _media_type(self, kind: Kind, head: bytes) -> str:
+        if kind is Kind.LINK:
+            return MEDIA_TYPE_LINK
+        return MEDIA_TYPE_FOLDER if kind is Kind.FOLDER else media_type_of(self.name, head)
+
+    def sealed(self, root: Root, pages: list[SealedPage], source: Source) -> SealedFile:
         """The file whose root page this is."""
         page = seal_page(self.secret, root)
-        return SealedFile(page, (*pages, page), root.size, root.digest, root.media_type, root.mtime_ns)
+        digest = root.digest if root.kind is Kind.FILE else digest_without_content(source)
+        stamp = source.stamp
+        trusted = None if stamp is None or stamp.is_racy(self.now_ns) else stamp
+        return SealedFile(page, (*pages, page), root.kind, root.size, digest, root.media_type, root.mtime_ns, trusted)
 
 
 def seal_small(source: Source, size: int, manner: Manner) -> SealedFile:
     """A source of `size` bytes that lies inside its root page, in one step; `ChangedError` if it is longer."""
+    if source.kind is not Kind.FILE:
+        bare = manner.metadata(source, b"")
+        link = source.kind is Kind.LINK
+        root = link_root(bare, source.link_target, manner.shape) if link else folder_root(bare, manner.shape)
+        return manner.sealed(root, [], source)
     buffer = memoryview(bytearray(size + 1))
     count = source.read_into(buffer)
     if count > size:
         raise ChangedError("A file grew while it was read.", "Try again when nothing writes to it.")
     content = buffer[:count]
     metadata = manner.metadata(source, bytes(content[:HEAD_SIZE]))
-    return manner.sealed(inline_root(metadata, content, manner.shape), [])
+    return manner.sealed(inline_root(metadata, content, manner.shape), [], source)
 
 
 class FileSealer:
@@ -108,6 +141,6 @@ class FileSealer:
         """The rest of the tree and the root; the source has been read to its end."""
         metadata = self._manner.metadata(self._source, self._head)
         if self._inline is not None:
-            return self._manner.sealed(inline_root(metadata, self._inline, self._manner.shape), [])
+            return self._manner.sealed(inline_root(metadata, self._inline, self._manner.shape), [], self._source)
         root, pages = self._tree.finish(metadata, self._digest.digest())
-        return self._manner.sealed(root, pages)
+        return self._manner.sealed(root, pages, self._source)

@@ -7,23 +7,18 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, ParamSpec, TypeAlias, TypeGuard, TypeVar
 
-from blake3 import blake3
-
-from capsa.client.catalog import Owner
 from capsa.client.jobs import Job, Progress, Stored
+from capsa.client.journal import Journal, Opening
 from capsa.client.link import HomeLink
 from capsa.client.sealer import Block, FileSealer, Manner, SealedFile, seal_small
 from capsa.client.sources import Source
 from capsa.client.upload import BUFFERS, Buffers, CameOutDifferentError, Signer, Upload, keep_small
 from capsa.core.claims import ClaimItem
-from capsa.core.commands import Done, ForgetPuts, OpenPuts, PutsOpened
-from capsa.core.ids import CLAIM_ID_SIZE, ClaimId
-from capsa.core.keys import Label, derive
 from capsa.core.names import last_part
 from capsa.core.pages import Shape
 from capsa.core.sealing import sealed_size
 from capsa.errors import CapsaError, leading
-from capsa.seams import Clock, Entropy, Lane, Workers
+from capsa.seams import Clock, Lane, Workers
 
 SMALL_TOGETHER: Final = 64
 """Files that are opened, and if small sealed, in one go."""
@@ -32,7 +27,7 @@ SENT_AT_ONCE: Final = 3
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_Found: TypeAlias = SealedFile | Source | CapsaError
+_Found: TypeAlias = "SealedFile | _Opened | CapsaError"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +44,20 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class _Opening:
-    """An open put: the claim id to use, and what an earlier run committed under it."""
+class Terms:
+    """How files are sent: for how many copies; sealed privately; waiting for the copies."""
 
-    job: Job
-    name: bytes
-    claim: ClaimId
-    expected: tuple[bytes, ...]
+    copies: int
+    private: bool = False
+    wait: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A source that is to be streamed, and how it is to be sealed."""
+
+    source: Source
+    manner: Manner
 
 
 class Sender:
@@ -64,37 +66,34 @@ class Sender:
     def __init__(
         self,
         link: HomeLink,
-        owner: Owner,
         signer: Signer,
+        journal: Journal,
         *,
         workers: Workers,
         clock: Clock,
-        entropy: Entropy,
         shape: Shape,
     ) -> None:
         self._link = link
-        self._owner = owner
         self._signer = signer
         self._workers = workers
         self._clock = clock
-        self._entropy = entropy
+        self._journal = journal
         self._shape = shape
-        self._name_key = derive(owner.keys.catalog, Label.OPEN_PUT)
         self._buffers = Buffers(BUFFERS, sealed_size(shape.chunk_size))
 
-    async def send(self, jobs: Sequence[Job], copies: int, progress: Progress) -> list[Draft | Stored]:
+    async def send(self, jobs: Sequence[Job], terms: Terms, progress: Progress) -> list[Draft | Stored]:
         """Bring the files' blocks to the home and, as far as they can be reached, to their picks.
 
         What came of each, in order: a draft to be recorded, or why it failed. While some files are sent, the next
         ones are sealed.
         """
-        openings = await self._open_puts(jobs)
+        openings = await self._journal.open(jobs, private=terms.private)
         outcomes: dict[str, Draft | Stored] = {}
         slots = asyncio.Semaphore(SENT_AT_ONCE)
 
-        async def send(some: Sequence[_Opening], found: Sequence[_Found]) -> None:
+        async def send(some: Sequence[Opening], found: Sequence[_Found]) -> None:
             try:
-                async for outcome in self._send(some, found, copies, progress):
+                async for outcome in self._send(some, found, terms, progress):
                     outcomes[outcome.key] = outcome
             finally:
                 slots.release()
@@ -110,88 +109,79 @@ class Sender:
         return [outcomes[opening.job.key] for opening in openings]
 
     async def _send(
-        self, openings: Sequence[_Opening], found: Sequence[_Found], copies: int, progress: Progress
+        self, openings: Sequence[Opening], found: Sequence[_Found], terms: Terms, progress: Progress
     ) -> AsyncIterator[Draft | Stored]:
         """The small ones together, each of the others as a stream."""
         small = [(opening, file) for opening, file in zip(openings, found, strict=True) if _is_sealed(file)]
-        for draft in await self._send_small(small, copies):
+        for draft in await self._send_small(small, terms):
             progress(draft.file.size)
             yield draft
-        for opening, source in zip(openings, found, strict=True):
-            if isinstance(source, CapsaError):
-                yield Stored(opening.job.key, error=source)
-            elif not isinstance(source, SealedFile):
-                yield await self._stream(opening, source, copies, progress)
+        for opening, one in zip(openings, found, strict=True):
+            if isinstance(one, CapsaError):
+                yield Stored(opening.job.key, error=one)
+            elif isinstance(one, _Opened):
+                yield await self._stream(opening, one, terms, progress)
 
-    async def _open_puts(self, jobs: Sequence[Job]) -> list[_Opening]:
-        """Note the puts before their first block leaves, so that a repeat finds their claim ids."""
-        names = tuple(self._name(job.key) for job in jobs)
-        once = tuple(name for name, job in zip(names, jobs, strict=True) if not job.repeatable)
-        if once:
-            await self._link.ask(ForgetPuts(once), Done)
-        proposed = tuple(self._entropy.take(CLAIM_ID_SIZE) for _ in jobs)
-        opened = await self._link.ask(OpenPuts(names, proposed), PutsOpened)
-        return [
-            _Opening(job, name, ClaimId(claim), tuple(expected))
-            for job, name, claim, expected in zip(jobs, names, opened.claims, opened.items, strict=True)
-        ]
-
-    def _name(self, key: str) -> bytes:
-        """By which the home's journal knows an open put, without knowing the key."""
-        return blake3(key.encode(), key=self._name_key).digest()
-
-    def _manner(self, opening: _Opening) -> Manner:
+    def _manner(self, opening: Opening) -> Manner:
         now_ns = int(self._clock.now() * 1e9)
-        return Manner(self._owner.keys.convergence, last_part(opening.job.key), now_ns, self._shape)
+        return Manner(opening.secret, last_part(opening.job.key), now_ns, self._shape)
 
-    def _seal_small(self, openings: Sequence[_Opening]) -> list[_Found]:
+    def _seal_small(self, openings: Sequence[Opening]) -> list[_Found]:
         """On the lane: each file sealed if it lies inside its root page, else opened, else why not."""
         found: list[_Found] = []
         for opening in openings:
             try:
-                source = opening.job.open()
+                opened = self._open(opening)
+                source = opened.source
                 if source.size is None or source.size > self._shape.inline_max:
-                    found.append(source)
+                    found.append(opened)
                     continue
                 try:
-                    found.append(seal_small(source, source.size, self._manner(opening)))
+                    found.append(seal_small(source, source.size, opened.manner))
                 finally:
                     source.close()
             except CapsaError as error:
                 found.append(error)
         return found
 
-    async def _send_small(self, small: Sequence[tuple[_Opening, SealedFile]], copies: int) -> list[Draft]:
+    def _open(self, opening: Opening) -> _Opened:
+        """On the lane."""
+        manner = self._manner(opening)  # first, for its time
+        return _Opened(opening.job.open(), manner)
+
+    async def _send_small(self, small: Sequence[tuple[Opening, SealedFile]], terms: Terms) -> list[Draft]:
         if not small:
             return []
         roots = [Block(file.root.id, memoryview(file.root.block)) for _, file in small]
-        new = await keep_small(self._link, small[0][0].claim, copies, roots)
+        new = await keep_small(self._link, small[0][0].claim, terms.copies, roots, spread=terms.wait)
         drafts = []
         for opening, file in small:
             size = len(file.root.block)
-            item = ClaimItem(opening.claim, copies, 0, (file.root.id,), (size,))
+            item = ClaimItem(opening.claim, terms.copies, 0, (file.root.id,), (size,))
             new_bytes = size if file.root.id in new else 0
-            drafts.append(Draft(opening.job.key, file, item, 1, new_bytes, copies + 1))
+            drafts.append(Draft(opening.job.key, file, item, 1, new_bytes, terms.copies + 1))
         return drafts
 
-    async def _stream(self, opening: _Opening, source: Source, copies: int, progress: Progress) -> Draft | Stored:
+    async def _stream(self, opening: Opening, opened: _Opened, terms: Terms, progress: Progress) -> Draft | Stored:
         """A file of any size. One that came out different from an earlier, unfinished put starts anew, once."""
         try:
             try:
-                return await self._stream_once(opening, source, copies, progress)
+                return await self._stream_once(opening, opened, terms, progress)
             except CameOutDifferentError:
-                await self._link.ask(ForgetPuts((opening.name,)), Done)
-                [opening] = await self._open_puts([opening.job])
-                source = await self._sealing(opening.job.open)
-                return await self._stream_once(opening, source, copies, lambda size: None)
+                fresh = await self._journal.begin_anew(opening)
+                opened = await self._sealing(self._open, fresh)
+                return await self._stream_once(fresh, opened, terms, lambda size: None)
         except _FileFailedError as failed:
             return Stored(opening.job.key, error=failed.reason)
 
-    async def _stream_once(self, opening: _Opening, source: Source, copies: int, progress: Progress) -> Draft:
-        sealer = FileSealer(source, self._manner(opening))
+    async def _stream_once(self, opening: Opening, opened: _Opened, terms: Terms, progress: Progress) -> Draft:
+        sealer = FileSealer(opened.source, opened.manner)
         try:
             async with Upload(
-                self._link, self._signer, opening.claim, copies=copies, expected=opening.expected
+                *(self._link, self._signer, opening.claim),
+                copies=terms.copies,
+                expected=opening.expected,
+                wait=terms.wait,
             ) as upload:
                 while True:
                     buffer = await self._buffers.take()
@@ -207,7 +197,7 @@ class Sender:
                 upload.add_pages(file.pages)
                 item = upload.last_item()
         finally:
-            source.close()
+            opened.source.close()
         return Draft(opening.job.key, file, item, upload.blocks, upload.new_bytes, upload.durable, upload.parts)
 
     async def _sealing(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -59,26 +59,30 @@ class Signer:
         self._network = network
         self._home = home
 
-    async def commit_all(self, items: Sequence[ClaimItem], *, number: int = 0) -> list[int]:
+    async def commit_all(self, items: Sequence[ClaimItem], *, number: int = 0, wait: bool = True) -> list[int]:
         """Claim many items, as many to a part as it carries; durable copies of each.
 
         `number` is above that of any part that claimed blocks of the same claims before.
         """
         durable: list[int] = []
         for part in _parts(items):
-            durable += await self.commit(number, part)
+            durable += await self.commit(number, part, wait=wait)
         return durable
 
-    async def commit(self, number: int, items: Sequence[ClaimItem]) -> list[int]:
-        """Claim the items' blocks, which the home holds; durable copies of each item, the home counted."""
+    async def commit(self, number: int, items: Sequence[ClaimItem], *, wait: bool = True) -> list[int]:
+        """Claim the items' blocks, which the home holds; durable copies of each item, the home counted.
+
+        Without `wait` the node sees to the copies afterwards.
+        """
         part = make_part(self._key, self._network, self._home, number, items)
-        return list((await self._link.ask(Commit(part.signed), Committed)).durable)
+        return list((await self._link.ask(Commit(part.signed, wait), Committed)).durable)
 
 
 class Upload:
     """Use as a context: inside, `add` blocks; on leaving it in order, the home has them all.
 
-    `expected` are the digests of items that an earlier, interrupted put committed under the same claim id.
+    `expected` are the digests of items that an earlier, interrupted put committed under the same claim id. Without
+    `wait` the home has the blocks alone, and its node sees to the copies afterwards.
     """
 
     def __init__(
@@ -90,6 +94,7 @@ class Upload:
         copies: int,
         retain_until: int = 0,
         expected: Sequence[bytes] = (),
+        wait: bool = True,
         part_blocks: int = PART_BLOCKS_MAX,
     ) -> None:
         self._link = link
@@ -99,6 +104,7 @@ class Upload:
         self._retain_until = retain_until
         self._part_blocks = part_blocks
         self._expected = expected
+        self._wait = wait
         self._tasks = asyncio.TaskGroup()
         self._under_way: list[asyncio.Task[None]] = []
         self._ids: list[BlockId] = []
@@ -147,7 +153,7 @@ class Upload:
         return item
 
     async def _send(self, block: Block, lent: tuple[Buffers, bytearray] | None) -> None:
-        keep = Keep(self._claim, self._copies, (block.id,), (len(block.data),))
+        keep = Keep(self._claim, self._copies, (block.id,), (len(block.data),), self._wait)
         try:
             kept = await self._link.ask(keep, Kept, (block.data,))
         except BaseException:
@@ -166,7 +172,7 @@ class Upload:
         if number < len(self._expected) and ids_digest(item.ids) != self._expected[number]:
             raise CameOutDifferentError("The file changed since an earlier put of it was interrupted.", "Put it again.")
         await asyncio.gather(*sends)
-        durable = await self._signer.commit(number, [item])
+        durable = await self._signer.commit(number, [item], wait=self._wait)
         self.durable = min(self.durable, *durable)  # after the wait: another part may have come to fewer meanwhile
 
 
@@ -184,12 +190,17 @@ def in_messages(blocks: Iterable[Block]) -> Iterator[list[Block]]:
         yield batch
 
 
-async def keep_small(link: HomeLink, claim: ClaimId, copies: int, blocks: Iterable[Block]) -> set[BlockId]:
-    """Send blocks of many claims together, pending under one of them; which were new to the home."""
+async def keep_small(
+    link: HomeLink, claim: ClaimId, copies: int, blocks: Iterable[Block], *, spread: bool = True
+) -> set[BlockId]:
+    """Send blocks of many claims together, pending under one of them; which were new to the home.
+
+    Without `spread` they stay at home for now.
+    """
     new: set[BlockId] = set()
     for batch in in_messages(blocks):
         ids, sizes = tuple(block.id for block in batch), tuple(len(block.data) for block in batch)
-        kept = await link.ask(Keep(claim, copies, ids, sizes), Kept, [block.data for block in batch])
+        kept = await link.ask(Keep(claim, copies, ids, sizes, spread), Kept, [block.data for block in batch])
         new.update(batch[index].id for index in kept.new)
     return new
 

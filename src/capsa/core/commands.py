@@ -14,6 +14,7 @@ from capsa.core.messages import Blob, Blobs, Claim16, Count, Failure, Got, Id, I
 
 Claims16 = Annotated[tuple[Claim16, ...], Meta(max_length=1024)]
 Counts = Annotated[tuple[Count, ...], Meta(max_length=1024)]
+Secrets = Annotated[tuple[Annotated[bytes, Meta(max_length=48)], ...], Meta(max_length=1024)]
 
 KEYS_SECONDS_MAX: Final = 30 * 24 * 3600
 """For how long a node keeps opened keys at most."""
@@ -45,13 +46,17 @@ class Greeted(Message, frozen=True, array_like=True):
 
 
 class Keep(Message, frozen=True, array_like=True):
-    """Store these blocks at home and on `copies` other nodes, pending under a claim id; the payload is their bytes."""
+    """Store these blocks at home and on `copies` other nodes, pending under a claim id; the payload is their bytes.
+
+    Without `spread` nothing is sent to other nodes now.
+    """
 
     code = 102
     claim: Claim16
     copies: Count
     ids: Ids
     sizes: Sizes
+    spread: bool = True
 
 
 class Kept(Message, frozen=True, array_like=True):
@@ -62,10 +67,11 @@ class Kept(Message, frozen=True, array_like=True):
 
 
 class Commit(Message, frozen=True, array_like=True):
-    """A signed claim part: collect receipts for it from all wanted holders."""
+    """A signed claim part: collect receipts for it from all wanted holders; without `wait`, after the answer."""
 
     code = 104
     part: Blob
+    wait: bool = True
 
 
 class Committed(Message, frozen=True, array_like=True):
@@ -76,19 +82,27 @@ class Committed(Message, frozen=True, array_like=True):
 
 
 class OpenPuts(Message, frozen=True, array_like=True):
-    """Begin or take up puts: the keyed hash of each key, and the claim id to use where none is open."""
+    """Begin or take up puts: the keyed hash of each key, and the claim id to use where none is open.
+
+    With `secrets`, which are sealed, puts are private: one for each, to be kept with the claim id until it closes.
+    """
 
     code = 106
     names: Ids
     proposed: Claims16
+    secrets: Secrets = ()
 
 
 class PutsOpened(Message, frozen=True, array_like=True):
-    """The claim id of each, and the digests of the items that were already committed under it."""
+    """The claim id of each, and the digests of the items that were already committed under it.
+
+    And the sealed secret that is kept with it; empty where there is none.
+    """
 
     code = 107
     claims: Claims16
     items: Annotated[tuple[Ids, ...], Meta(max_length=1024)]
+    secrets: Secrets = ()
 
 
 class ForgetPuts(Message, frozen=True, array_like=True):
@@ -260,6 +274,7 @@ class StatusTold(Message, frozen=True, array_like=True):
     """`underreplicated` counts claims short of copies; `reachable` is yes, no or unknown.
 
     `alarms` counts invites that let in several owners, `forks` devices that signed two heads of one number.
+    `duplicate`: another process runs with a copy of this home, and so nothing new is stored from it.
     """
 
     code = 129
@@ -276,6 +291,46 @@ class StatusTold(Message, frozen=True, array_like=True):
     serving: bool
     alarms: Count = 0
     forks: Count = 0
+    duplicate: bool = False
+
+
+class Examine(Message, frozen=True, array_like=True):
+    """What does the doctor want to know of this node?"""
+
+    code = 155
+
+
+class Examined(Message, frozen=True, array_like=True):
+    """Addresses listened on, and those told to others; by how many seconds each member's clock was ahead when it
+    last said hello; whether this home runs twice; bytes that may be kept for others, and that are; the network's
+    default number of copies besides the home's; owners that have nodes.
+    """
+
+    code = 156
+    listening: Annotated[tuple[Text, ...], Meta(max_length=16)]
+    advertised: Annotated[tuple[Text, ...], Meta(max_length=16)]
+    clocks_ahead: Annotated[tuple[float, ...], Meta(max_length=1024)]
+    duplicate: bool
+    capacity: Count
+    used: Count
+    copies: Count
+    owners: Count
+
+
+class Probe(Message, frozen=True, array_like=True):
+    """Dial this address: does that node (which may be this one) answer there?"""
+
+    code = 157
+    address: Text
+    node: Id
+
+
+class Probed(Message, frozen=True, array_like=True):
+    """`expected`, `other` (somebody else answers) or `silent`, and the reason."""
+
+    code = 158
+    outcome: Text
+    detail: Text
 
 
 class Done(Message, frozen=True, array_like=True):
@@ -326,6 +381,29 @@ class KeysKept(Message, frozen=True, array_like=True):
 
     code = 136
     seconds: Count
+
+
+class Recall(Message, frozen=True, array_like=True):
+    """Which of these files looked like this when they were put last? Keyed hashes of keys, and of stamps."""
+
+    code = 140
+    names: Ids
+    stamps: Ids
+
+
+class Recalled(Message, frozen=True, array_like=True):
+    """These, by index."""
+
+    code = 141
+    indexes: Indexes
+
+
+class Remember(Message, frozen=True, array_like=True):
+    """What these files looked like, in place of what was remembered of them. The reply is `Done`."""
+
+    code = 142
+    names: Ids
+    stamps: Ids
 
 
 class Transfers(Message, frozen=True, array_like=True):
@@ -380,11 +458,55 @@ class UnfinishedTold(Message, frozen=True, array_like=True):
     refilling: bool
 
 
+class HearAll(Message, frozen=True, array_like=True):
+    """Ask every member that can be reached for all it knows of the network; answered when they have, by `HeardAll`."""
+
+    code = 150
+
+
+class DeviceHeads(msgspec.Struct, frozen=True, array_like=True):
+    """The newest known head of one device, and the earlier one that it names as complete, or nothing."""
+
+    newest: Blob
+    complete: Blob
+
+
+class DeviceBehind(msgspec.Struct, frozen=True, array_like=True):
+    """A device of which a head of this number was seen, by another of its owner's, and none as new is known."""
+
+    device: Id
+    sequence: Count
+
+
+class HeardAll(Message, frozen=True, array_like=True):
+    """Who answered, as owners, of how many others there are; and what is known now of the home's owner's devices."""
+
+    code = 151
+    answered: Ids
+    others: Count
+    heads: Annotated[tuple[DeviceHeads, ...], Meta(max_length=1024)]
+    behind: Annotated[tuple[DeviceBehind, ...], Meta(max_length=1024)]
+
+
+class FallBack(Message, frozen=True, array_like=True):
+    """Read a device's catalog from its complete head (both by digest) while this newest one of it is the newest.
+
+    The reply is `Done`.
+    """
+
+    code = 152
+    newest: Id
+    complete: Id
+
+
 COMMAND_MESSAGES: tuple[type[Message], ...] = (
     *(Failure, Got, Done, Greet, Greeted, Keep, Kept, Commit, Committed),
     *(OpenPuts, PutsOpened, ForgetPuts, StalePuts, PutsStale, Copies, CopiesTold, Fetch),
     *(TakeHeadLock, HeadLockTaken, FreeHeadLock, PublishHead, HeadPublished, Heads, HeadsTold, EndClaims),
     *(Holders, HoldersTold, Contacts, ContactsTold, Peers, PeersTold, Status, StatusTold),
     *(KeepKeys, DropKeys, TakeKeys, KeysTaken, AreKeysKept, KeysKept),
+    *(Recall, Recalled, Remember),
     *(Transfers, TransfersTold, Unfinished, UnfinishedTold),
+    *(HearAll, HeardAll, FallBack),
+    *(Examine, Examined, Probe, Probed),
 )

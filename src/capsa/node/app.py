@@ -22,12 +22,15 @@ from capsa.net.rpc import Answer
 from capsa.net.session import Session
 from capsa.node.admission import Admissions
 from capsa.node.control import Control
+from capsa.node.duplicates import Duplicates
+from capsa.node.examination import Examiner
 from capsa.node.fetching import Fetcher
 from capsa.node.gossip import Gossiper
 from capsa.node.identity import Identity
 from capsa.node.links import Links
 from capsa.node.membership import Members
 from capsa.node.placement import Placement
+from capsa.node.putting import Putting
 from capsa.node.refill import Refiller
 from capsa.node.replication import Replicator
 from capsa.node.serving import Serving
@@ -115,12 +118,14 @@ class Node:
     ) -> None:
         config, workers, clock, entropy = self._config, self._workers, self._clock, self._entropy
         admissions = Admissions(config, members=members, clock=clock)
+        duplicates = Duplicates(config, self._boot)
 
         async def handle(session: Session, message: Message, payload: memoryview) -> Answer:
             return await serving.handle(session, message, payload)
 
         def opened(session: Session) -> None:
             gossiper.opened(session)
+            examiner.met(session)
             replicator.wake()
 
         def closed(session: Session) -> None:
@@ -137,7 +142,8 @@ class Node:
             greet=self._greet,
             on_open=opened,
             on_close=closed,
-            keep=lambda node: not config.listen,
+            on_rival=duplicates.suspect,
+            keep=lambda node: not config.dialable,
         )
         links = Links(pool, members, config.timing)
         transfers = Transfers()
@@ -160,6 +166,7 @@ class Node:
             members=members,
             gossiper=gossiper,
             admissions=admissions,
+            duplicates=duplicates,
             transfers=transfers,
         )
         replicator = Replicator(
@@ -185,6 +192,18 @@ class Node:
             fetcher=fetcher,
             workers=workers,
         )
+        examiner = Examiner(
+            config,
+            pool=pool,
+            members=members,
+            duplicates=duplicates,
+            clock=clock,
+            listening=lambda: [listener.address for listener in self._listeners],
+            advertised=self._advertised,
+            used=lambda: guests.used,
+        )
+
+        putting = Putting(config, store=store, state=state, replicator=replicator, workers=workers, clock=clock)
         control = Control(
             config,
             store=store,
@@ -193,8 +212,10 @@ class Node:
             links=links,
             gossiper=gossiper,
             admissions=admissions,
+            duplicates=duplicates,
+            examiner=examiner,
             fetcher=fetcher,
-            replicator=replicator,
+            putting=putting,
             transfers=transfers,
             workers=workers,
             clock=clock,
@@ -219,6 +240,7 @@ class Node:
 
             group.create_task(admissions.seek(pool, announce))
             group.create_task(gossiper.run())
+            group.create_task(duplicates.run())
             group.create_task(replicator.run())
             if config.serving:
                 group.create_task(refiller.run())
@@ -257,7 +279,9 @@ class Node:
             await asyncio.sleep(self._config.timing.announce)
 
     def _advertised(self) -> tuple[str, ...]:
-        """The addresses that others are told: where we listen on all interfaces, each host we were given."""
+        """The addresses that others are told: those given for that, else where we listen, on our hosts if on all."""
+        if self._config.advertise is not None:
+            return self._config.advertise
         told: list[str] = []
         for listener in self._listeners:
             url = urlsplit(listener.address)

@@ -5,35 +5,41 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Final
 
 from capsa.core import commands as c
-from capsa.core.claims import ClaimPart, ReleaseNote, ids_digest
 from capsa.core.heads import Head
-from capsa.core.ids import BlockId, ClaimId, NodeId
+from capsa.core.ids import BlockId, NodeId
 from capsa.core.messages import Got, Have, Held, Message, Sync
 from capsa.core.proofs import SAMPLE_SIZE, proves, sample_offset
-from capsa.errors import CapsaError, NotFoundError, RefusedError, UnknownKindError
+from capsa.errors import CapsaError, RefusedError, UnknownKindError
 from capsa.net.session import Session
 from capsa.node.admission import Admissions
+from capsa.node.duplicates import Duplicates
+from capsa.node.examination import Examiner
 from capsa.node.fetching import Fetcher
 from capsa.node.gossip import Gossiper
 from capsa.node.headlock import HeadLock
 from capsa.node.keyring import Keyring
 from capsa.node.links import Links
 from capsa.node.membership import Members
+from capsa.node.putting import Handler, Putting
 from capsa.node.refill import UNDER_WAY
-from capsa.node.replication import NONCE_SIZE, Replicator
-from capsa.node.serving import Answer, cut
+from capsa.node.replication import NONCE_SIZE
+from capsa.node.serving import Answer
 from capsa.node.settings import NodeConfig
 from capsa.node.state import State
 from capsa.node.transfers import Transfers
 from capsa.seams import Clock, Entropy, Lane, Workers
 from capsa.stores.base import BlockStore
 
-_Handler = Callable[[Session, Any, memoryview], Awaitable[Answer]]
 _SEQUENCE = "head sequence"
 _COMPLETE = "complete head"
+
+_CHANGING: Final = frozenset(
+    (c.Keep, c.Commit, c.OpenPuts, c.ForgetPuts, c.StalePuts, c.TakeHeadLock, c.PublishHead, c.EndClaims)
+)
+"""What stores, claims, releases or names something for the owner."""
 
 
 class Control:
@@ -49,8 +55,10 @@ class Control:
         links: Links,
         gossiper: Gossiper,
         admissions: Admissions,
+        duplicates: Duplicates,
+        examiner: Examiner,
         fetcher: Fetcher,
-        replicator: Replicator,
+        putting: Putting,
         transfers: Transfers,
         workers: Workers,
         clock: Clock,
@@ -65,8 +73,8 @@ class Control:
         self._links = links
         self._gossiper = gossiper
         self._admissions = admissions
+        self._duplicates = duplicates
         self._fetcher = fetcher
-        self._replicator = replicator
         self._transfers = transfers
         self._workers = workers
         self._clock = clock
@@ -75,30 +83,28 @@ class Control:
         self._damaged = damaged
         self._head_lock = HeadLock()
         self._keyring = Keyring(config.owner, clock)
-        self._handlers: dict[type[Message], _Handler] = {
+        self._handlers: dict[type[Message], Handler] = {
             c.Greet: self._greet,
-            c.Keep: self._keep,
-            c.Commit: self._commit,
-            c.OpenPuts: self._open_puts,
-            c.ForgetPuts: self._forget_puts,
-            c.StalePuts: self._stale_puts,
-            c.Copies: self._copies,
             c.Fetch: self._fetch,
             c.TakeHeadLock: self._take_head_lock,
             c.FreeHeadLock: self._free_head_lock,
             c.PublishHead: self._publish_head,
+            c.HearAll: self._hear_all,
+            c.FallBack: self._fall_back,
             c.Heads: self._heads,
-            c.EndClaims: self._end_claims,
             c.Holders: self._holders,
             c.Contacts: self._contacts,
             c.Peers: self._peers,
             c.Status: self._status,
+            c.Examine: examiner.examine,
+            c.Probe: examiner.probe,
             c.KeepKeys: self._keep_keys,
             c.DropKeys: self._drop_keys,
             c.TakeKeys: self._take_keys,
             c.AreKeysKept: self._are_keys_kept,
             c.Transfers: self._transfers_told,
             c.Unfinished: self._unfinished,
+            **putting.handlers,
         }
 
     async def handle(self, session: Session, message: Message, payload: memoryview) -> Answer:
@@ -106,6 +112,8 @@ class Control:
         handler = self._handlers.get(type(message))
         if handler is None:
             raise UnknownKindError("This node does not know that command.", "Restart the node with this capsa.")
+        if type(message) in _CHANGING:
+            self._duplicates.check_alone()
         return await handler(session, message, payload)
 
     def closed(self, session: Session) -> None:
@@ -127,62 +135,13 @@ class Control:
             serving=self._config.serving,
         ), ()
 
-    # --- putting
-
-    async def _keep(self, session: Session, message: c.Keep, payload: memoryview) -> Answer:
-        blocks = cut(message.ids, message.sizes, payload)
-        missing = self._replicator.new(await self._store.missing([block for block, _ in blocks]))
-        new = tuple(index for index, (block, _) in enumerate(blocks) if block in missing)
-        claim = ClaimId(message.claim)
-        # What this home has already may lie on its picks too: `settle` asks them before it sends.
-        await self._replicator.keep(claim, message.copies, blocks, [blocks[index] for index in new])
-        return c.Kept(new), ()
-
-    async def _commit(self, session: Session, message: c.Commit, payload: memoryview) -> Answer:
-        part = ClaimPart.parse(message.part, self._config.network)
-        if part.owner != self._config.owner:
-            raise RefusedError("This home keeps claims of its own owner only.")
-        missing = await self._store.missing([block for block, _, _ in part.blocks])
-        if missing:
-            raise NotFoundError(f"{len(missing)} blocks of this claim did not reach the home.", "Put the file again.")
-        await self._store.claim(part)
-        items = [(item.claim, part.number, ids_digest(item.ids)) for item in part.items]
-        await self._workers.run(Lane.DISK, self._state.note_items, items, self._clock.now())
-        return c.Committed(tuple(await self._replicator.settle(part))), ()
-
-    async def _open_puts(self, session: Session, message: c.OpenPuts, payload: memoryview) -> Answer:
-        opened = await self._workers.run(
-            Lane.DISK, self._state.open_puts, message.names, message.proposed, self._clock.now()
-        )
-        return c.PutsOpened(tuple(claim for claim, _ in opened), tuple(tuple(items) for _, items in opened)), ()
-
-    async def _forget_puts(self, session: Session, message: c.ForgetPuts, payload: memoryview) -> Answer:
-        await self._workers.run(Lane.DISK, self._state.forget_puts, message.names)
-        return c.Done(), ()
-
-    async def _stale_puts(self, session: Session, message: c.StalePuts, payload: memoryview) -> Answer:
-        before = self._clock.now() - self._config.timing.pending
-        return c.PutsStale(tuple(await self._workers.run(Lane.DISK, self._state.stale_puts, before))), ()
-
-    async def _copies(self, session: Session, message: c.Copies, payload: memoryview) -> Answer:
-        short = [await self._workers.run(Lane.DISK, self._state.short_claim, claim) for claim in message.claims]
-        durable = tuple(line.durable if line else 0 for line in short)
-        return c.CopiesTold(durable, tuple(line.wanted if line else 0 for line in short)), ()
-
-    async def _end_claims(self, session: Session, message: c.EndClaims, payload: memoryview) -> Answer:
-        note = ReleaseNote.parse(message.release, self._config.network)
-        if note.owner != self._config.owner:
-            raise RefusedError("This home releases claims of its own owner only.")
-        await self._replicator.release(note)
-        return c.Done(), ()
-
     # --- reading
 
     async def _fetch(self, session: Session, message: c.Fetch, payload: memoryview) -> Answer:
         return Got(), (await self._fetcher.fetch(BlockId(message.id)),)
 
     async def _heads(self, session: Session, message: c.Heads, payload: memoryview) -> Answer:
-        return c.HeadsTold(tuple(self._members.heads_of(self._config.owner))), ()
+        return c.HeadsTold(tuple(head.signed for head in self._members.own_heads())), ()
 
     async def _holders(self, session: Session, message: c.Holders, payload: memoryview) -> Answer:
         blocks = tuple(BlockId(block) for block in message.ids)
@@ -224,9 +183,10 @@ class Control:
 
     async def _take_head_lock(self, session: Session, message: c.TakeHeadLock, payload: memoryview) -> Answer:
         await self._head_lock.take(session)
-        heads = self._members.heads_of(self._config.owner)
-        own = [head.sequence for head in map(self._parse_head, heads) if head.device == self._config.node]
-        sequence = await self._workers.run(Lane.DISK, self._state.next_number, _SEQUENCE, max(own, default=0))
+        await self._gossiper.catch_up()
+        heads = [head.signed for head in self._members.own_heads()]
+        floor = self._members.floor(self._config.node)
+        sequence = await self._workers.run(Lane.DISK, self._state.next_number, _SEQUENCE, floor)
         complete = await self._workers.run(Lane.DISK, self._state.value, _COMPLETE) or b""
         return c.HeadLockTaken(sequence, tuple(heads), complete), ()
 
@@ -244,6 +204,22 @@ class Control:
         if message.complete:
             await self._workers.run(Lane.DISK, self._state.set_value, _COMPLETE, head.digest)
         return c.HeadPublished(await self._gossiper.spread(Sync(heads=(message.head,)))), ()
+
+    async def _hear_all(self, session: Session, message: c.HearAll, payload: memoryview) -> Answer:
+        answered = {self._members.roster.owner_of(node) for node in await self._gossiper.ask_all()} - {None}
+        others = {self._members.roster.owner_of(node) for node in self._members.others()} - {None, self._config.owner}
+        heads = self._members.own_newest()
+        behind = self._members.behind()
+        return c.HeardAll(
+            tuple(sorted(owner for owner in answered if owner)),
+            len(others | answered),
+            tuple(c.DeviceHeads(head.signed, complete.signed if complete else b"") for head, complete in heads),
+            tuple(c.DeviceBehind(device, behind[device]) for device in sorted(behind)),
+        ), ()
+
+    async def _fall_back(self, session: Session, message: c.FallBack, payload: memoryview) -> Answer:
+        await self._members.fall_back(message.newest, message.complete)
+        return c.Done(), ()
 
     def _parse_head(self, signed: bytes) -> Head:
         return Head.parse(signed, self._config.network)
@@ -292,6 +268,7 @@ class Control:
             serving=self._config.serving,
             alarms=len(self._members.alarms()),
             forks=len(self._members.forked()),
+            duplicate=self._duplicates.found,
         ), ()
 
     async def _transfers_told(self, session: Session, message: c.Transfers, payload: memoryview) -> Answer:

@@ -211,6 +211,13 @@ class Replicator:
         finally:
             self._settling.discard(part.digest)
 
+    async def settle_later(self, part: ClaimPart) -> list[int]:
+        """Leave a part, which is in this store already, to `run`, also of a later start; the copies there are now."""
+        items = [ShortClaim(item.claim, 1, item.copies + 1) for item in part.items if item.copies]
+        await self._workers.run(Lane.DISK, self._state.mark_short, part.digest, items)
+        self.wake()
+        return [1] * len(part.items)
+
     async def _settle(self, part: ClaimPart, claims: Collection[ClaimId]) -> dict[ClaimId, Copies]:
         """Bring the blocks of these claims of a part to their holders, and remember which of them stay short."""
         there, failed = self._placement.takers(), set[NodeId]()

@@ -7,13 +7,15 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import apsw
 
-from capsa.core.ids import ClaimId, NodeId
+from capsa.core.heads import Chain
+from capsa.core.ids import ClaimId, NodeId, OwnerId
 from capsa.errors import ChangedError, DiskError, HomeError, NoSpaceError
 from capsa.stores.disk import Disk
 
@@ -24,9 +26,14 @@ CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHO
 CREATE TABLE IF NOT EXISTS statements(digest BLOB PRIMARY KEY, signed BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS records(node BLOB PRIMARY KEY, signed BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS heads(digest BLOB PRIMARY KEY, signed BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS floors(owner BLOB, device BLOB, sequence INTEGER NOT NULL, PRIMARY KEY(owner, device))
+    WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fallbacks(newest BLOB PRIMARY KEY, used BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS puts(name BLOB PRIMARY KEY, claim BLOB NOT NULL, touched REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS put_items(claim BLOB, number INTEGER, digest BLOB NOT NULL, PRIMARY KEY(claim, number))
     WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS put_secrets(claim BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stamps(name BLOB PRIMARY KEY, stamp BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS stale(claim BLOB PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS short(claim BLOB, part BLOB, durable INTEGER NOT NULL, wanted INTEGER NOT NULL,
     PRIMARY KEY(part, claim)) WITHOUT ROWID;
@@ -35,8 +42,18 @@ CREATE TABLE IF NOT EXISTS releases(digest BLOB, node BLOB, signed BLOB NOT NULL
     WITHOUT ROWID;
 """
 
+_NO_FLOORS: Mapping[Chain, int] = MappingProxyType({})
 _HANDED_OUT = -1.0
 """In place of the time since which a claim is stale: some command was told, and may release it at any moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPut:
+    """A put under way: its claim id, the digests of its committed items, and its sealed secret, if it is private."""
+
+    claim: ClaimId
+    items: tuple[bytes, ...] = ()
+    secret: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +130,54 @@ class State:
         statements: Iterable[tuple[bytes, bytes]],
         records: Iterable[tuple[bytes, bytes]],
         heads: Iterable[tuple[bytes, bytes]],
+        floors: Mapping[Chain, int] = _NO_FLOORS,
     ) -> None:
-        """Keep (digest, signed) of statements and heads, and (node, signed) of records, in one transaction."""
+        """Keep (digest, signed) of statements and heads, and (node, signed) of records, in one transaction.
+
+        With them the `floors` that the heads raise: the highest number seen of each device. None is ever lowered.
+        """
         with self._transaction():
             self._db.executemany("INSERT OR IGNORE INTO statements VALUES(?,?)", list(statements))
             self._db.executemany("INSERT OR REPLACE INTO records VALUES(?,?)", list(records))
             self._db.executemany("INSERT OR IGNORE INTO heads VALUES(?,?)", list(heads))
+            self._raise_floors(floors)
+
+    def _raise_floors(self, floors: Mapping[Chain, int]) -> None:
+        self._db.executemany(
+            "INSERT INTO floors VALUES(?,?,?)"
+            " ON CONFLICT DO UPDATE SET sequence=excluded.sequence WHERE excluded.sequence > sequence",
+            [(owner, device, sequence) for (owner, device), sequence in floors.items()],
+        )
+
+    def floors(self) -> dict[Chain, int]:
+        """The highest number ever seen of each device's heads."""
+        rows = self._rows("SELECT owner, device, sequence FROM floors")
+        return {
+            (OwnerId(owner), NodeId(device)): sequence
+            for owner, device, sequence in rows
+            if isinstance(owner, bytes) and isinstance(device, bytes) and isinstance(sequence, int)
+        }
 
     def forget_heads(self, digests: Iterable[bytes]) -> None:
         """These are outdone by newer ones."""
         with self._transaction():
             self._db.executemany("DELETE FROM heads WHERE digest=?", [(digest,) for digest in digests])
 
-    def publish(self, digest: bytes, signed: bytes, claims: Iterable[bytes]) -> None:
+    def fall_back(self, newest: bytes, used: bytes) -> None:
+        """Note, by their digests, which head is used in place of one whose pages cannot be had."""
+        self._rows("INSERT OR REPLACE INTO fallbacks VALUES(?,?)", newest, used)
+
+    def fallbacks(self) -> dict[bytes, bytes]:
+        """By the digest of a head, that of the one used in its place."""
+        rows = self._rows("SELECT newest, used FROM fallbacks")
+        return {bytes(one): bytes(other) for one, other in rows if isinstance(one, bytes) and isinstance(other, bytes)}
+
+    def publish(
+        self, digest: bytes, signed: bytes, claims: Iterable[bytes], floors: Mapping[Chain, int] = _NO_FLOORS
+    ) -> None:
         """Keep this home's next head, and close the puts of the claims that it records, in one transaction.
+
+        With it the `floors` that it raises.
 
         Raises `ChangedError` if one of them was handed out for release, or closed, before: what it covers would not
         be kept.
@@ -140,9 +191,10 @@ class State:
                     raise ChangedError(
                         "Another command of this home has given up or finished this very put.", "Run the command again."
                     )
-                for table in ("puts", "put_items", "stale"):
+                for table in ("puts", "put_items", "put_secrets", "stale"):
                     self._rows(f"DELETE FROM {table} WHERE claim=?", claim)
             self._rows("INSERT OR IGNORE INTO heads VALUES(?,?)", digest, signed)
+            self._raise_floors(floors)
 
     def known(self) -> tuple[list[bytes], list[bytes], list[bytes]]:
         """All signed statements, records and heads that are kept."""
@@ -155,19 +207,25 @@ class State:
     # --- puts under way
 
     def open_puts(
-        self, names: Sequence[bytes], proposed: Sequence[bytes], now: float
-    ) -> list[tuple[ClaimId, list[bytes]]]:
-        """For each name the claim id of its open put (the proposed one if none), and its committed items' digests."""
+        self, names: Sequence[bytes], proposed: Sequence[bytes], now: float, secrets: Sequence[bytes] = ()
+    ) -> list[OpenPut]:
+        """The open put of each name; one under the proposed claim id, with its secret if there are any, where none is.
+
+        A secret is durable together with the claim id that it belongs to, and gone when the put is closed.
+        """
         opened = []
         with self._transaction():
-            for name, fresh in zip(names, proposed, strict=True):
+            for name, fresh, sealed in zip(names, proposed, secrets or [b""] * len(names), strict=True):
                 self._rows(
                     "INSERT INTO puts VALUES(?,?,?) ON CONFLICT(name) DO UPDATE SET touched=excluded.touched",
                     *(name, fresh, now),
                 )
                 claim = self._blobs("SELECT claim FROM puts WHERE name=?", name)[0]
                 items = self._blobs("SELECT digest FROM put_items WHERE claim=? ORDER BY number", claim)
-                opened.append((ClaimId(claim), items))
+                if sealed and claim == fresh:
+                    self._rows("INSERT OR IGNORE INTO put_secrets VALUES(?,?)", claim, sealed)
+                kept = self._blobs("SELECT sealed FROM put_secrets WHERE claim=?", claim) if sealed else []
+                opened.append(OpenPut(ClaimId(claim), tuple(items), kept[0] if kept else b""))
         return opened
 
     def note_items(self, items: Sequence[tuple[bytes, int, bytes]], now: float) -> None:
@@ -191,7 +249,8 @@ class State:
 
     def _close(self, names: Sequence[bytes]) -> None:
         for name in names:
-            self._rows("DELETE FROM put_items WHERE claim IN (SELECT claim FROM puts WHERE name=?)", name)
+            for table in ("put_items", "put_secrets"):
+                self._rows(f"DELETE FROM {table} WHERE claim IN (SELECT claim FROM puts WHERE name=?)", name)
             self._rows("DELETE FROM puts WHERE name=?", name)
 
     def stale_puts(self, before: float) -> list[ClaimId]:
@@ -214,6 +273,19 @@ class State:
             for claim in claims:
                 self._rows("DELETE FROM stale WHERE claim=?", claim)
                 self._rows("DELETE FROM short WHERE claim=?", claim)
+
+    # --- what files looked like
+
+    def recall(self, names: Sequence[bytes], stamps: Sequence[bytes]) -> list[int]:
+        """The indexes of those names under which this very stamp is remembered."""
+        known = "SELECT 1 FROM stamps WHERE name=? AND stamp=?"
+        return [index for index, line in enumerate(zip(names, stamps, strict=True)) if self._rows(known, *line)]
+
+    def remember(self, names: Sequence[bytes], stamps: Sequence[bytes]) -> None:
+        """Remember a stamp under each name, in place of what was there."""
+        with self._transaction():
+            lines = list(zip(names, stamps, strict=True))
+            self._db.executemany("INSERT OR REPLACE INTO stamps VALUES(?,?)", lines)
 
     # --- copies that are still short
 
@@ -244,6 +316,10 @@ class State:
         """How a claim stands at the least of its parts; None if nothing is known to be short."""
         rows = self._rows("SELECT durable, wanted FROM short WHERE claim=? ORDER BY durable LIMIT 1", claim)
         return ShortClaim(ClaimId(claim), int(str(rows[0][0])), int(str(rows[0][1]))) if rows else None
+
+    def short_among(self, claims: Sequence[bytes]) -> list[ShortClaim | None]:
+        """`short_claim` of each."""
+        return [self.short_claim(claim) for claim in claims] if self.short_count() else [None] * len(claims)
 
     def short_count(self) -> int:
         """How many claims are short."""

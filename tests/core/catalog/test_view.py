@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capsa.core.catalog.entries import Dot, Entry, RemovalEntry
 from capsa.core.catalog.pages import PageRef
 from capsa.core.catalog.reading import KeyRange
-from capsa.core.catalog.view import KeyView, UnionCursor, find_clash, look_up
-from capsa.core.pages import Kind
+from capsa.core.catalog.view import KeyView, UnionCursor, look_up
 from tests.core.catalog.samples import DESKTOP, LAPTOP, Shelf, removal, version
 
 versions = st.builds(
@@ -81,31 +79,3 @@ def test_a_prefix_of_the_union() -> None:
         ("a/1", 2),
         ("a/2", 1),
     ]
-
-
-CLASHES = [
-    ("a", Kind.FILE, None),
-    ("a/b", Kind.FILE, None),
-    ("a/b/c", Kind.FILE, "a/b"),
-    ("a/b/c/d", Kind.FOLDER, "a/b"),
-    ("x", Kind.FILE, "x/y/z"),
-    ("x/y", Kind.LINK, "x/y/z"),
-    ("x/y", Kind.FOLDER, None),
-    ("x/y/w", Kind.FILE, None),
-    ("empty/a", Kind.FILE, None),
-    ("link/a", Kind.FILE, "link"),
-    ("gone/a", Kind.FILE, None),
-    ("a-b/c", Kind.FILE, None),
-]
-
-
-@pytest.mark.parametrize(("key", "kind", "clash"), CLASHES)
-def test_a_key_that_is_anothers_folder_is_found(key: str, kind: Kind, clash: str | None) -> None:
-    shelf = Shelf()
-    gone = version("gone")
-    laptop = [version("a/b"), version("empty", kind=Kind.FOLDER), version("link", kind=Kind.LINK), gone]
-    if key == "a":
-        laptop = laptop[1:]
-    one = shelf.insert(None, laptop).root
-    two = shelf.insert(None, [version("x/y/z", device=DESKTOP), removal(gone, device=DESKTOP)]).root
-    assert shelf.drive(find_clash([one, two], key, kind)) == clash

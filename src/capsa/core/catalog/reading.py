@@ -62,6 +62,12 @@ class Cursor:
                 return found
         return ()
 
+    def skip_to(self, key: str) -> None:
+        """Leave out what lies before `key`, as far as no leaf has it already."""
+        self._keys = KeyRange(max(self._keys.low, key), self._keys.high)
+        while self._ahead and isinstance(place := self._ahead[-1], Place) and not self._may_hold(place):
+            self._ahead.pop()
+
     def _may_hold(self, place: Place) -> bool:
         starts_in_time = self._keys.high is None or place.child.key < self._keys.high
         return starts_in_time and (place.below is None or place.below[0] >= self._keys.low)

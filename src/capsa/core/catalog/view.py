@@ -7,15 +7,13 @@ highest (Lamport time, dot). The union does not depend on the order of the catal
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from capsa.core.catalog.entries import Dot, Entry, RemovalEntry, VersionEntry
 from capsa.core.catalog.pages import PageRef, Steps
 from capsa.core.catalog.reading import Cursor, KeyRange
 from capsa.core.encoding import encode
-from capsa.core.names import SEPARATOR, folders_of
-from capsa.core.pages import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +28,9 @@ class KeyView:
     @classmethod
     def of(cls, key: str, entries: Iterable[Entry]) -> KeyView:
         """The view of a key, given all catalogs' entries of it, in any order and as often as they come."""
+        entries = tuple(entries)
+        if len(entries) == 1 and isinstance(entries[0], VersionEntry):  # as nearly all keys have it
+            return cls(key, (entries[0],), (), entries[0].lamport)
         ended: set[Dot] = set()
         versions: set[VersionEntry] = set()
         lamport = 0
@@ -61,6 +62,11 @@ class UnionCursor:
     def __init__(self, roots: Iterable[PageRef | None], keys: KeyRange) -> None:
         self._sources = [_Source(Cursor(root, keys)) for root in roots]
 
+    def skip_to(self, key: str) -> None:
+        """Leave out the keys before this one."""
+        for source in self._sources:
+            source.skip_to(key)
+
     def next_key(self) -> Steps[KeyView | None]:
         """The view of the next key that any tree has an entry of; None at the end. Raises as `Cursor.next_leaf`."""
         for source in self._sources:
@@ -82,6 +88,12 @@ class _Source:
         self._cursor = cursor
         self.ahead: deque[Entry] = deque()
 
+    def skip_to(self, key: str) -> None:
+        while self.ahead and self.ahead[0].key < key:
+            self.ahead.popleft()
+        if not self.ahead:
+            self._cursor.skip_to(key)
+
     def fill(self) -> Steps[None]:
         if not self.ahead:
             self.ahead += yield from self._cursor.next_leaf()
@@ -98,21 +110,3 @@ def look_up(roots: Iterable[PageRef | None], key: str) -> Steps[KeyView]:
     """The view of one key over several trees; one without versions if none has it. Raises as `Cursor.next_leaf`."""
     found = yield from UnionCursor(roots, KeyRange.only(key)).next_key()
     return found or KeyView.of(key, ())
-
-
-def find_clash(roots: Sequence[PageRef | None], key: str, kind: Kind) -> Steps[str | None]:
-    """A key that keeps a new one from being added, or None.
-
-    What is not a folder can hold no keys, so a new key clashes with such a version at any folder it lies in, and,
-    unless it is a folder itself, with any key that lies under it.
-    """
-    for folder in folders_of(key):
-        current = (yield from look_up(roots, folder)).current
-        if current is not None and current.kind is not Kind.FOLDER:
-            return folder
-    if kind is not Kind.FOLDER:
-        inside = UnionCursor(roots, KeyRange.under(key + SEPARATOR))
-        while (view := (yield from inside.next_key())) is not None:
-            if view.current is not None:
-                return view.key
-    return None
