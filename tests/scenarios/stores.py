@@ -61,3 +61,18 @@ def lose_store(host: Host) -> None:
 def lose_disk(world: World, host: Host) -> None:
     """Give a host that does not run a new, empty disk."""
     host.disk = SimDisk(SeededEntropy(world.seed, f"new disk {host.name}"))
+
+
+def copy_disk(world: World, disk: SimDisk) -> SimDisk:
+    """Another disk with the same files: a backup."""
+    copy = SimDisk(SeededEntropy(world.seed, "copy of a disk"))
+    for folder in ("store", "store/segments"):
+        copy.make_folder(folder)
+    for name, content in disk.contents().items():
+        file = copy.open(name, create=True)
+        file.write(0, [content])
+        file.sync()
+        file.close()
+    for folder in ("", "store", "store/segments"):
+        copy.sync_folder(folder)
+    return copy

@@ -21,6 +21,7 @@ from capsa.node.settings import NodeConfig
 from capsa.seams import Clock
 
 _log = logging.getLogger(__name__)
+_ASKED_AT_ONCE = 8
 _ROUNDS = 16
 """Exchanges within which a member tells all that makes an owner a member, however much else it knows."""
 
@@ -63,14 +64,19 @@ class Admissions:
             return Admitted(tuple(known)), learned
 
     async def seek(self, pool: Pool, admitted: Callable[[], Awaitable[None]]) -> None:
-        """Ask the members whose addresses we have until one admits us; then call `admitted`."""
+        """Ask the members whose addresses we have until one admits us; then call `admitted`.
+
+        A joiner asks one after the other: two that admit it do work that one would do. A returning device has to find
+        out who is still there, and asks several at once.
+        """
         returning = self._returning()
         pause = self._config.timing.dial_retry
         while not self._members.admitted:
-            for address in self._config.bootstrap:
-                if await self._ask(pool, address, returning=returning):
-                    break
-            else:
+            at_once = asyncio.Semaphore(_ASKED_AT_ONCE if returning else 1)
+            async with asyncio.TaskGroup() as group:
+                for address in self._config.bootstrap:
+                    group.create_task(self._ask(pool, address, at_once, returning=returning))
+            if not self._members.admitted:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, self._config.timing.dial_retry_max)
         await admitted()
@@ -80,23 +86,25 @@ class Admissions:
         papers = [read_statement(decode_signed(blob)) for blob in self._members.joiner_papers()]
         return all(isinstance(body, Certificate) for body in papers)
 
-    async def _ask(self, pool: Pool, address: str, *, returning: bool) -> bool:
-        try:
-            session = await pool.dial(address)
-        except NotMemberError as error:  # a stranger has no say in this
-            _log.warning("nobody of the network answers at %s: %s", address, error.message)
-            return False
-        except CapsaError as error:
-            self._note(address, error, returning=returning)
-            return False
-        try:
-            if returning:
-                await self._learn_standing(session)
-            else:
-                await self._be_admitted(session)
-        except CapsaError as error:
-            self._note(address, error, returning=returning)
-        return self._members.admitted
+    async def _ask(self, pool: Pool, address: str, at_once: asyncio.Semaphore, *, returning: bool) -> None:
+        async with at_once:
+            if self._members.admitted:
+                return
+            try:
+                session = await pool.dial(address)
+            except NotMemberError as error:  # a stranger has no say in this
+                _log.warning("nobody of the network answers at %s: %s", address, error.message)
+                return
+            except CapsaError as error:
+                self._note(address, error, returning=returning)
+                return
+            try:
+                if returning:
+                    await self._learn_standing(session)
+                else:
+                    await self._be_admitted(session)
+            except CapsaError as error:
+                self._note(address, error, returning=returning)
 
     def _note(self, address: str, error: CapsaError, *, returning: bool) -> None:
         """Remember why a member did not let us in; that nobody answers is no reason."""

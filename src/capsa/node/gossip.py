@@ -60,7 +60,7 @@ class Gossiper:
         self._retry_at: dict[str, tuple[float, float]] = {}
         self._was_dialled = False
         self._tried: set[NodeId] = set()
-        self._bootstrapped = not config.bootstrap
+        self._untried = set(config.bootstrap)
         self._heard_out: set[NodeId] = set()
         self._caught_up = asyncio.Event()
 
@@ -92,7 +92,7 @@ class Gossiper:
 
     def settled(self) -> bool:
         """Whether every known node is connected, or was tried in vain."""
-        if not self._bootstrapped and not self._pool.sessions:
+        if self._untried and not self._pool.sessions:
             return False
         return all(node in self._pool.sessions or node in self._tried for node in self._members.others())
 
@@ -294,7 +294,7 @@ class Gossiper:
         except CapsaError as error:
             _log.info("nobody of the network answers at %s: %s", address, error.message)
         finally:
-            self._bootstrapped = True
+            self._untried.discard(address)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

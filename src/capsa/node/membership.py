@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from capsa.core.commands import PeerLine
 from capsa.core.gossip import Gossip, Learned, Record
-from capsa.core.heads import Chain, Head, forked, keep, newest
+from capsa.core.heads import Chain, Floors, Head, forked, keep, newest
 from capsa.core.ids import NodeId, OwnerId
 from capsa.core.membership import Membership, NodeView, Settings
 from capsa.core.messages import Sync
@@ -46,12 +46,18 @@ class Members:
         self._listed: dict[NodeId, Record] | None = None
         self._orders: tuple[set[NodeId], Orders] | None = None
         self._owed: list[Learned] = []
+        self._floors = Floors()
+        self.old_heads = 0
+        """How often a peer passed on a head of our owner's that is older than what was seen before."""
+        self._fallbacks: dict[bytes, bytes] = {}
         self._warned: set[Alarm | Chain] = set()
         self._saving = asyncio.Lock()
 
     async def open(self) -> None:
         """Recall what was known before."""
         statements, records, heads = await self._workers.run(Lane.DISK, self._state.known)
+        self._floors = Floors(await self._workers.run(Lane.DISK, self._state.floors))
+        self._fallbacks = await self._workers.run(Lane.DISK, self._state.fallbacks)
         self._gossip.learn(statements=list(self._config.papers))
         for kind, blobs in (("statements", statements), ("records", records), ("heads", heads)):
             for blob in blobs:
@@ -107,9 +113,31 @@ class Members:
         record = self.record(node)
         return record.addresses if record else ()
 
-    def heads_of(self, owner: OwnerId) -> list[bytes]:
-        """The newest signed head of each of an owner's devices."""
-        return [head.signed for head in newest(h for h in self._gossip.heads() if h.owner == owner).values()]
+    def own_heads(self) -> list[Head]:
+        """The head of each of our owner's devices to read its catalog from: the newest, or what it falls back to."""
+        known = {head.digest: head for head in self._gossip.heads() if head.owner == self._config.owner}
+        best = newest(known.values()).values()
+        return [known.get(self._fallbacks.get(head.digest, b""), head) for head in best]
+
+    def own_newest(self) -> list[tuple[Head, Head | None]]:
+        """The newest head of each of our owner's devices, and the one that it names as complete, if that is known."""
+        known = [head for head in self._gossip.heads() if head.owner == self._config.owner]
+        by_chain = {(head.chain, head.ref): head for head in known}
+        best = newest(known).values()
+        return [(head, by_chain.get((head.chain, head.complete)) if head.complete else None) for head in best]
+
+    def floor(self, device: NodeId) -> int:
+        """The highest number ever seen of the heads of one of our owner's devices; 0 if none was."""
+        return self._floors.sequences.get((self._config.owner, device), 0)
+
+    def behind(self) -> dict[NodeId, int]:
+        """Our owner's devices of which a newer head was seen than any that is known here, and its number."""
+        best = {device: head.sequence for (_, device), head in newest(head for head, _ in self.own_newest()).items()}
+        return {
+            device: floor
+            for (owner, device), floor in self._floors.sequences.items()
+            if owner == self._config.owner and best.get(device, 0) < floor
+        }
 
     def alarms(self) -> list[Alarm]:
         """Invites that let in several owners, of whom more than one is a member still."""
@@ -184,7 +212,17 @@ class Members:
 
     async def absorb(self, sync: Sync) -> Learned:
         """Take in what a peer sent, durably; `ProtocolError` if it does not hold."""
-        return await self._keep(self._gossip.absorb(sync))
+        learned = self._gossip.absorb(sync)
+        self._count_old(sync.heads)
+        return await self._keep(learned)
+
+    def _count_old(self, blobs: Sequence[bytes]) -> None:
+        """Count our owner's heads that come though newer ones were seen, and that nothing falls back to."""
+        kept = {head.signed for head in self._gossip.heads()}
+        for head in (Head.parse(blob, self._config.network) for blob in blobs if blob not in kept):
+            if head.owner == self._config.owner and head.sequence < self.floor(head.device):
+                self.old_heads += 1
+                _log.info("an old head (number %d) of node %s came again", head.sequence, head.device.hex()[:8])
 
     async def learn(
         self, *, statements: Sequence[bytes] = (), records: Sequence[bytes] = (), heads: Sequence[bytes] = ()
@@ -198,13 +236,21 @@ class Members:
         A put that stayed open beside its head would be taken for one that was never finished, and released. Raises
         as `State.publish`, and takes nothing in then. Once begun it is carried out even if the caller is cancelled.
         """
-        job = asyncio.ensure_future(self._workers.run(Lane.DISK, self._state.publish, head.digest, head.signed, claims))
+        floors = self._floors.raised((head,))
+        job = asyncio.ensure_future(
+            self._workers.run(Lane.DISK, self._state.publish, head.digest, head.signed, claims, floors.sequences)
+        )
         try:
             await outlast(job)
         finally:
             if not job.cancelled() and job.exception() is None:
                 self._note(self._gossip.learn(heads=(head.signed,)))
         job.result()
+
+    async def fall_back(self, newest: bytes, to: bytes) -> None:
+        """Read a device's catalog from another head (both are digests) until a newer one than `newest` is known."""
+        await self._workers.run(Lane.DISK, self._state.fall_back, newest, to)
+        self._fallbacks[newest] = to
 
     def learn_soon(self, statements: Sequence[bytes]) -> None:
         """Take in verified statements at once; they are made durable with the next exchange.
@@ -229,7 +275,7 @@ class Members:
             owed = _together(self._owed)
             count = len(self._owed)
             if owed:
-                await self._workers.run(Lane.DISK, self._state.learnt, *as_rows(owed))
+                await self._workers.run(Lane.DISK, self._state.learnt, *as_rows(owed), self._floors.sequences)
             del self._owed[:count]
         return learned
 
@@ -241,6 +287,8 @@ class Members:
     def _note(self, learned: Learned) -> None:
         if learned:
             self._listed = self._orders = None
+        # Only our own owner signs what its devices have seen: nobody else can raise these, or make them many.
+        self._floors = self._floors.raised(head for head in learned.heads if head.owner == self._config.owner)
         for record in learned.records:
             self._table.learn(record.node, record.values, self._now())
 

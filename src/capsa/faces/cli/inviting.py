@@ -33,7 +33,7 @@ async def _invite(root: Path, unlock: Unlock, seconds: int, screen: Screen) -> i
         if not context.facts.admitted:
             raise RefusedError("This home is not a member yet, and cannot invite.", "Run 'capsa up' until it is.")
         keys = context.keys
-        card = await _contact_card(context, screen)
+        card = await contact_card(context, screen)
         now = int(context.clock.now())
         one_time = context.entropy.take(_SEED_SIZE)
         grant = statements.invite(
@@ -57,13 +57,13 @@ def card(options: Namespace, screen: Screen) -> int:
 
 async def _card(root: Path, screen: Screen) -> int:
     async with at_home(root) as context:
-        text = format_card(await _contact_card(context, screen))
+        text = format_card(await contact_card(context, screen))
     screen.document({"card": text})
     screen.result(text)
     return Exit.DONE
 
 
-async def _contact_card(context: HomeContext, screen: Screen) -> ContactCard:
+async def contact_card(context: HomeContext, screen: Screen) -> ContactCard:
     """The card, as this home's node knows the network now."""
     told = await context.link.ask(Contacts(), ContactsTold)
     contacts = tuple(Contact(line.node, line.owner, line.addresses) for line in told.contacts)

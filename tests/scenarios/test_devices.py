@@ -1,0 +1,143 @@
+"""Several devices of one owner: nothing that any of them adds is lost, wherever the others are meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from capsa.client.catalog import Owner
+from capsa.client.recovery import Recovered, recover
+from capsa.core.commands import Status, StatusTold
+from capsa.testing.world.members import Circle, Desk
+from capsa.testing.world.world import World, simulate
+from tests.scenarios.stores import copy_disk
+
+NAMES = ["ann", "ben", "cat", "dan"]
+
+
+async def listed(circle: Circle, name: str) -> dict[str, list[bytes]]:
+    """What a device lists: the contents of each key's versions, the current one first."""
+
+    async def work(desk: Desk) -> dict[str, list[bytes]]:
+        snapshot = await desk.files.catalog.snapshot()
+        views = [view async for view in snapshot.scan()]
+        return {view.key: [await desk.get(version.cap) for version in view.versions] for view in views}
+
+    return await circle.run(name, work)
+
+
+async def agree(circle: Circle, *names: str) -> dict[str, list[bytes]]:
+    """Wait until these devices list the same; what that is."""
+    async with asyncio.timeout(120):
+        while True:
+            lists = [await listed(circle, name) for name in names]
+            if all(one == lists[0] for one in lists):
+                return lists[0]
+            await asyncio.sleep(1)
+
+
+async def recovered(circle: Circle, name: str) -> Recovered:
+    """Ask everybody, as the command does."""
+    member = circle.members[name]
+
+    async def work(desk: Desk) -> Recovered:
+        return await recover(desk.link, Owner(member.keys, circle.network, member.device.node, 2))
+
+    return await circle.run(name, work)
+
+
+async def settle_again(circle: Circle, name: str, *, of: str, via: str) -> None:
+    """A new device of an owner comes in."""
+    circle.add(circle.another(name, of=of, via=via))
+    circle.start(name)
+    await circle.met(name, via)
+
+
+def only(added: dict[str, bytes]) -> dict[str, list[bytes]]:
+    return {key: [content] for key, content in sorted(added.items())}
+
+
+@pytest.mark.parametrize(("seed", "owner"), [(0, "ann"), (1, "ben"), (2, "ben")])
+def test_all_comes_back_to_a_new_device_after_the_loss_of_the_old_one(seed: int, owner: str) -> None:
+    async def main(world: World) -> None:
+        circle = Circle(world, NAMES, copies=2)
+        await circle.gather()
+        files = {f"folder/{number}": world.chance.randbytes(size) for number, size in enumerate([10, 600, 9_000])}
+        await circle.put(owner, files)
+        await circle.cut_power(owner)
+        await settle_again(circle, "anew", of=owner, via="cat")
+        found = await recovered(circle, "anew")
+        assert (found.answered, found.others, found.keys) == (3, 3, 3)
+        assert (found.fallen_back, found.unreadable, found.behind) == ((), (), ())
+        assert await listed(circle, "anew") == only(files)
+        more = {"later": b"from the new one"}
+        await circle.put("anew", more)
+        assert await listed(circle, "anew") == only(files | more)
+
+    simulate(main, seed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_devices_add_at_once_and_list_the_same(seed: int) -> None:
+    async def main(world: World) -> None:
+        circle = Circle(world, NAMES, copies=3)  # so that either side has the catalog pages of both
+        await circle.gather()
+        await circle.put("ann", {"first": b"first"})
+        await settle_again(circle, "desk", of="ann", via="ben")
+        world.network.partition(["ann", "ben"], ["desk", "cat", "dan"])
+        contents = {name: world.chance.randbytes(2_000) for name in ("ann", "desk")}
+        for name, content in contents.items():
+            stored = await circle.put(name, {f"by {name}": content, "both": content})
+            assert [one.error for one in stored.values()] == [None, None]
+        world.network.heal()
+        lists = await agree(circle, "ann", "desk")
+        assert set(lists) == {"first", "by ann", "by desk", "both"}
+        assert sorted(lists["both"]) == sorted(contents.values())
+
+    simulate(main, seed)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_device_that_was_away_for_long_adds_its_own_and_takes_in_the_rest(seed: int) -> None:
+    async def main(world: World) -> None:
+        circle = Circle(world, NAMES, copies=2)
+        await circle.gather()
+        await circle.put("ann", {"old": b"old"})
+        await settle_again(circle, "desk", of="ann", via="ben")
+        await circle.host("desk").stop()
+        added = {f"meanwhile {number}": world.chance.randbytes(700) for number in range(3)}
+        for key, content in added.items():
+            await circle.put("ann", {key: content})
+        await asyncio.sleep(1200)
+        circle.start("desk")
+        await circle.put("desk", {"back": b"back"})
+        assert await agree(circle, "ann", "desk") == only(added | {"old": b"old", "back": b"back"})
+
+    simulate(main, seed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_home_that_was_put_back_from_an_old_copy_goes_on_above_its_newest_head(seed: int) -> None:
+    async def main(world: World) -> None:
+        circle = Circle(world, NAMES, copies=2)
+        await circle.gather()
+        files = {"first": b"first"}
+        await circle.put("ann", files)
+        await circle.host("ann").stop()
+        backup = copy_disk(world, circle.host("ann").disk)
+        circle.start("ann")
+        for number in range(3):
+            added = {f"later {number}": world.chance.randbytes(900)}
+            await circle.put("ann", added)
+            files |= added
+        await circle.host("ann").stop()
+        await asyncio.sleep(300)
+        circle.host("ann").disk = backup
+        circle.start("ann")
+        await circle.put("ann", {"after": b"after"})
+        assert await listed(circle, "ann") == only(files | {"after": b"after"})
+        status = await circle.run("cat", lambda desk: desk.link.ask(Status(), StatusTold))
+        assert status.forks == 0
+
+    simulate(main, seed)
