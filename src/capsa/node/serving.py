@@ -12,6 +12,7 @@ from capsa.core.messages import (
     Admit,
     Claim,
     Claimed,
+    Duplicate,
     Find,
     Found,
     Get,
@@ -41,6 +42,7 @@ from capsa.errors import (
 )
 from capsa.net.session import Session
 from capsa.node.admission import Admissions
+from capsa.node.duplicates import Duplicates
 from capsa.node.gossip import Gossiper
 from capsa.node.membership import Members
 from capsa.node.settings import NodeConfig
@@ -63,6 +65,7 @@ class Serving:
         members: Members,
         gossiper: Gossiper,
         admissions: Admissions,
+        duplicates: Duplicates,
         transfers: Transfers,
     ) -> None:
         self._config = config
@@ -71,11 +74,13 @@ class Serving:
         self._members = members
         self._gossiper = gossiper
         self._admissions = admissions
+        self._duplicates = duplicates
         self._transfers = transfers
         self._handlers: dict[type[Message], _Handler] = {
             Ping: self._ping,
             Sync: self._sync,
             Admit: self._admit,
+            Duplicate: self._duplicate,
             Put: self._put,
             Have: self._have,
             Claim: self._claim,
@@ -106,6 +111,9 @@ class Serving:
         admitted, news = await self._admissions.admit(session.peer, message)
         self._gossiper.pass_on(news, None)  # before another member admits somebody else on the same invite
         return admitted, ()
+
+    async def _duplicate(self, session: Session, message: Duplicate, payload: memoryview) -> Answer:
+        return self._duplicates.answer(message), ()
 
     async def _put(self, session: Session, message: Put, payload: memoryview) -> Answer:
         if not self._config.capacity:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import sys
+import textwrap
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from capsa.core.commands import Peers, PeersTold, Status, StatusTold
+from capsa.core.commands import PeerLine, Peers, PeersTold, Status, StatusTold
 from capsa.core.ids import format_id
+from capsa.faces.cli.cells import cells, cut, left
 from capsa.faces.cli.exits import Exit
 from capsa.faces.cli.homes import home_root
-from capsa.faces.cli.output import Screen
+from capsa.faces.cli.output import Screen, safe_line
 from capsa.faces.cli.putting import SETTLE_SECONDS
-from capsa.faces.cli.quantities import rfc3339, show_seconds, show_size
+from capsa.faces.cli.quantities import count_of, rfc3339, show_age, show_size
 from capsa.faces.cli.running import run
 from capsa.faces.cli.start import at_home
+from capsa.faces.cli.terminal import columns_of
 
 _NO_NODE: Final = "No node runs in this home: start it with 'capsa up'."
 
@@ -43,12 +48,7 @@ async def _peers(root: Path, screen: Screen) -> int:
         for line in lines
     ]
     screen.document({"nodes": nodes, "as_of": rfc3339(now)})
-    for line in lines:
-        seen = f"seen {show_seconds(line.seen_seconds_ago)} ago" if line.seen_seconds_ago >= 0 else "never seen"
-        room = f"{show_size(line.free)} of {show_size(line.capacity)} free"
-        where = ", ".join(line.addresses) or "does not listen"
-        zone = f", zone {line.zone}" if line.zone else ""
-        screen.result(f"{format_id(line.node)[:12]}  {line.state:8} {line.name}: {room}, {seen}{zone}, {where}")
+    screen.result("\n".join(peer_lines(lines, columns_of(sys.stdout))))
     if not serving:
         screen.note(_NO_NODE)
     return Exit.DONE
@@ -64,6 +64,7 @@ async def _status(root: Path, screen: Screen) -> int:
         told = await context.link.ask(Status(), StatusTold)
         now = context.clock.now()
         home = context.home
+        keys = await keys_as_told(home, context.link, now)
     health, reasons = judge_health(told)
     screen.document(
         {
@@ -79,38 +80,89 @@ async def _status(root: Path, screen: Screen) -> int:
             "underreplicated": told.underreplicated,
             "damaged": told.damaged,
             "reachable": told.reachable,
+            "keys": keys,
             "health": health,
             "reasons": reasons,
             "as_of": rfc3339(now),
         }
     )
-    screen.result(f"{health}{': ' if reasons else ''}{'; '.join(reasons)}")
-    screen.result(f"  node {format_id(home.node)}")
-    screen.result(
-        f"  {told.blocks} blocks, {show_size(told.size_bytes)}; {told.underreplicated} claims short of copies"
-    )
-    screen.result(f"  peers: {told.alive} alive, {told.suspect} suspect, {told.gone} gone")
-    screen.result(f"  can be reached from outside: {told.reachable}")
+    screen.result("\n".join(status_lines(told, home.node, columns_of(sys.stdout))))
     if not told.serving:
         screen.note(_NO_NODE)
     return Exit.DONE
 
 
+def peer_lines(peers: Sequence[PeerLine], width: int) -> list[str]:
+    """Two lines for each node, this one first: how it is, and where."""
+    names = [safe_line(line.name) or "-" for line in peers]
+    if names:
+        names[0] += " (here)"
+    name_width = min(max(map(cells, names), default=0), width // 3)
+    lines = []
+    for name, line in zip(names, peers, strict=True):
+        seen = "never seen" if line.seen_seconds_ago < 0 else f"seen {show_age(line.seen_seconds_ago)}"
+        ago = "" if seen.endswith(("now", "never seen")) else " ago"
+        free = f"{show_size(line.free)} of {show_size(line.capacity)} free"
+        room = free if line.capacity else "keeps nothing for others"
+        lines.append(cut(f"{left(name, name_width)}  {line.state:7}  {left(seen + ago, 15)}  {room}", width).rstrip())
+        zone = f"  zone {safe_line(line.zone)}" if line.zone else ""
+        where = f"  {format_id(line.node)[:12]}{zone}  "
+        lines.append(cut(where + _addresses(line.addresses, width - cells(where)), width))
+    return lines
+
+
+def _addresses(addresses: Sequence[str], width: int) -> str:
+    """As many as there is room for, and how many more there are."""
+    if not addresses:
+        return "does not listen"
+    for shown in range(len(addresses), 1, -1):
+        text = ", ".join(map(safe_line, addresses[:shown])) + _more(len(addresses) - shown)
+        if cells(text) <= width:
+            return text
+    more = _more(len(addresses) - 1)
+    return cut(safe_line(addresses[0]), width - cells(more)) + more
+
+
+def _more(number: int) -> str:
+    return f" and {number} more" if number else ""
+
+
+def status_lines(told: StatusTold, node: bytes, width: int) -> list[str]:
+    """How a node is: in one word, what is amiss, and the figures."""
+    health, reasons = judge_health(told)
+    facts = (
+        ("node", format_id(node)),
+        ("stored", f"{count_of(told.blocks, 'block')}, {show_size(told.size_bytes)}"),
+        ("peers", f"{told.alive} alive, {told.suspect} suspect, {told.gone} gone"),
+        ("reachable", f"{told.reachable}, from outside" if told.reachable == "yes" else told.reachable),
+        ("listens", ", ".join(map(safe_line, told.listening)) or "nowhere"),
+    )
+    verdict = f"{health}: {'; '.join(reasons)}" if reasons else health
+    lines = textwrap.wrap(verdict, width, subsequent_indent="  ")
+    for name, fact in facts:
+        lines += textwrap.wrap(fact, width, initial_indent=f"  {name:10} ", subsequent_indent=" " * 13)
+    return lines
+
+
 def judge_health(told: StatusTold) -> tuple[str, list[str]]:
     """One word, `ok`, `degraded` or `alone`, and what is amiss."""
     reasons = []
+    if told.duplicate:
+        reasons.append("another process runs with a copy of this home: both store nothing new (see 'capsa doctor')")
     if not told.admitted:
         reasons.append("not admitted to the network yet")
     if told.underreplicated:
-        reasons.append(f"{told.underreplicated} claims are short of copies")
+        reasons.append(f"{count_of(told.underreplicated, 'claim is', 'claims are')} short of copies")
     if told.damaged:
-        reasons.append(f"{told.damaged} blocks on this disk are damaged")
+        reasons.append(f"{count_of(told.damaged, 'block on this disk is', 'blocks on this disk are')} damaged")
     if told.alarms:
-        reasons.append(f"{told.alarms} invites let in more than one owner each")
+        reasons.append(f"{count_of(told.alarms, 'invite')} let in several owners")
     if told.forks:
-        reasons.append(f"{told.forks} devices signed two catalogs of one number: their keys may be in two places")
+        devices = count_of(told.forks, "device")
+        reasons.append(f"{devices} signed two catalogs of one number: a key may be in two places")
     if told.suspect or told.gone:
-        reasons.append(f"{told.suspect + told.gone} other nodes do not answer")
+        silent = count_of(told.suspect + told.gone, "other node does", "other nodes do")
+        reasons.append(f"{silent} not answer")
     if not told.alive:
         return "alone", [*reasons, "no other node answers: what is stored now lies here only"]
     return ("degraded" if reasons else "ok"), reasons
