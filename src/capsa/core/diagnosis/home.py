@@ -35,6 +35,8 @@ class Process:
     """Whether something answers on its control socket."""
     serving: bool = False
     """Whether that is a node of its own, rather than a command that will end."""
+    holder: str = ""
+    """A sentence on who holds the lock, where nothing answers."""
 
 
 def judge_files(files: HomeFiles) -> Finding:
@@ -106,8 +108,8 @@ def judge_process(process: Process) -> Finding:
         return Finding(
             "node",
             Level.ERROR,
-            "A process holds this home and does not answer.",
-            "See which one it is with 'fuser' on the home's file lock, and end it; then run 'capsa up'.",
+            f"{process.holder} It does not answer.",
+            "Wait a minute, in case it is starting or ending. If it stays so, end it; then run 'capsa up'.",
         )
     return Finding(
         "node", Level.NOTE, "No node runs in this home: nobody can fetch what it keeps for them.", "Run 'capsa up'."

@@ -72,7 +72,10 @@ def judge_capacity(*, capacity: int | None, used: int, disk: DiskFacts) -> Findi
     """Whether what is promised to others (`capacity`; None where nothing was) and not yet `used` is there, in bytes."""
     if capacity is None:
         return Finding(
-            "capacity", Level.NOTE, "What to keep for others was never said.", "'capsa up' takes --capacity."
+            "capacity",
+            Level.NOTE,
+            "What to keep for others was never said.",
+            "The first 'capsa up' takes half of what is free, or what --capacity says.",
         )
     if not capacity:
         return Finding(

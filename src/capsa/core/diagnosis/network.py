@@ -138,7 +138,7 @@ def judge_answers(answers: Sequence[Answer]) -> list[Finding]:
     """Members at whose addresses somebody else answers."""
     return [
         Finding(
-            "address of a member",
+            "member",
             Level.WARNING,
             f"At {answer.address}, the address of {answer.whose}, somebody else answers.",
             "Nothing was told to whoever that is. Let its owner check what the node advertises.",

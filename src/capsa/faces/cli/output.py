@@ -29,21 +29,35 @@ class Screen:
     def __init__(self, *, json: bool = False, quiet: bool = False) -> None:
         self.json = json
         self.quiet = quiet
+        self.gathers = False
+        """Whether lines may wait for others: see `capsa.faces.cli.gathering`."""
 
     def document(self, value: Json) -> None:
         """One JSON document on a line of its own, at once; nothing without `--json`."""
         if self.json:
-            _write_line(json.dumps(value))
+            _write_line(json.dumps(value), flush=not self.gathers)
 
     def result(self, text: str) -> None:
         """A line that was asked for; nothing with `--json`."""
         if not self.json:
-            _write_line(printable(text))
+            _write_line(printable(text), flush=not self.gathers)
+
+    def drawn(self, line: str) -> None:
+        """As `result`, for a line that may be painted: what in it is from outside was made printable before."""
+        if not self.json:
+            _write_line(line, flush=not self.gathers)
 
     def say(self, text: str) -> None:
         """A line on what was done; nothing with `--json` or `--quiet`."""
         if not self.quiet:
             self.result(text)
+
+    def flush(self) -> None:
+        """Let go out what was gathered."""
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise OutputClosedError from None
 
     def note(self, text: str) -> None:
         """A remark on stderr; nothing with `--quiet`."""
@@ -78,6 +92,11 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """The text without line breaks, as a file's name may have them."""
     return text.replace("\n", "\\x0a")
+
+
+def safe_line(text: str) -> str:
+    """A name from outside as it may stand within a line."""
+    return one_line(printable(text))
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -122,8 +141,8 @@ def forget(stream: TextIO) -> None:
     os.close(nowhere)
 
 
-def _write_line(line: str) -> None:
+def _write_line(line: str, *, flush: bool) -> None:
     try:
-        print(line, flush=True)
+        print(line, flush=flush)
     except BrokenPipeError:
         raise OutputClosedError from None
