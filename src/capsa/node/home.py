@@ -16,7 +16,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from capsa.errors import FormatError, HomeError, HomeInUseError, LockedError, Re
 
 FORMAT = 1
 _FILE_SIZE_MAX = 1024 * 1024
+_NUMBER_SIZE_MAX = 20
 _RESTORE = "Restore the file from a backup of this home; with the recovery phrase a new home can be made."
 
 
@@ -171,18 +172,30 @@ class Home:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the home's lock: one process a home talks to the network. `HomeError` if another has it."""
+        """Hold the home's lock: one process a home talks to the network. `HomeInUseError` if another has it."""
         descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise HomeInUseError(
-                    f"The home {self.root} is in use by another process.", "Wait for it to end."
-                ) from None
+                holder = _read_number(descriptor)
+                who = f"process {holder}" if holder else "another process"
+                raise HomeInUseError(f"The home {self.root} is in use by {who}.", "Wait for it to end.") from None
+            _write_number(descriptor, os.getpid())
             yield
         finally:
             os.close(descriptor)
+
+
+def _read_number(descriptor: int) -> int | None:
+    text = os.pread(descriptor, _NUMBER_SIZE_MAX, 0).strip()
+    return int(text) if text.isdigit() else None
+
+
+def _write_number(descriptor: int, number: int) -> None:
+    """For people to read: a disk that has no room for it is no reason to fail."""
+    with suppress(OSError):
+        os.pwrite(descriptor, f"{number:>{_NUMBER_SIZE_MAX}}".encode(), 0)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -22,7 +22,7 @@ from capsa.faces.cli.options import not_available
 from capsa.faces.cli.output import Screen
 from capsa.faces.cli.quantities import parse_size, show_size
 from capsa.faces.cli.remembered import Remembered, read_remembered, write_remembered
-from capsa.faces.cli.start import UpOptions, run_node
+from capsa.faces.cli.start import LOCK_SECONDS, UpOptions, run_node
 from capsa.node.app import Ready
 from capsa.node.home import Home
 
@@ -41,7 +41,14 @@ def up(options: Namespace, screen: Screen) -> int:
     Home.open(root)
     remembered = _completed(_merged(given, read_remembered(root)), root)
     _note_absurd(remembered, root, screen)
-    asyncio.run(run_node(root, _up_options(remembered), lambda ready: _ready(ready, root, remembered, screen)))
+    asyncio.run(
+        run_node(
+            root,
+            _up_options(remembered),
+            lambda ready: _ready(ready, root, remembered, screen),
+            lambda held: screen.note(f"{held.message} Waiting for it to end, {LOCK_SECONDS:g} seconds at most."),
+        )
+    )
     return Exit.DONE
 
 
