@@ -83,6 +83,6 @@ async def test_status_counts_them(tmp_path: Path) -> None:
         _, before = judge_health(told)
         _, reasons = judge_health(replace(told, alarms=1, forks=1))
         assert [reason for reason in reasons if reason not in before] == [
-            "1 invites let in more than one owner each",
-            "1 devices signed two catalogs of one number: their keys may be in two places",
+            "1 invite let in several owners",
+            "1 device signed two catalogs of one number: a key may be in two places",
         ]

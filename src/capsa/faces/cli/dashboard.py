@@ -10,7 +10,7 @@ from capsa.core.commands import PeerLine
 from capsa.core.ids import format_id
 from capsa.faces.cli.cells import cells, cut, left
 from capsa.faces.cli.looks import Look, Traffic
-from capsa.faces.cli.output import one_line, printable
+from capsa.faces.cli.output import safe_line
 from capsa.faces.cli.quantities import count_of, show_age, show_size
 from capsa.faces.cli.style import Column, Paint, Style, beside, ends, fitting
 
@@ -57,7 +57,7 @@ def _order(look: Look, line: PeerLine) -> tuple[float, int]:
 def _head(look: Look, width: int, style: Style, *, lost: bool) -> list[str]:
     health, reasons = look.health
     mine = next((line.name for line in look.peers if line.node == look.node), "")
-    title, node = ends(f"capsa top  {_clean(mine)}".rstrip(), [f"node {format_id(look.node)[:12]}"], width)
+    title, node = ends(f"capsa top  {safe_line(mine)}".rstrip(), [f"node {format_id(look.node)[:12]}"], width)
     status = look.status
     states = [f"{status.alive} alive", f"{status.suspect} suspect", f"{status.gone} gone"]
     facts = [
@@ -89,11 +89,12 @@ def _flowing(facts: Sequence[str], width: int) -> list[str]:
 
 
 def _table(look: Look, nodes: Sequence[PeerLine], width: int, style: Style) -> list[str]:
-    names = ["NODE", *(_clean(line.name or format_id(line.node)[:12]) for line in nodes)]
+    names = ["NODE", *(safe_line(line.name or format_id(line.node)[:12]) for line in nodes)]
     names = [name + (_MINE if index and nodes[index - 1].node == look.node else "") for index, name in enumerate(names)]
     name_width = min(max(map(cells, names)), _NAME_MAX)
     traffic = [look.of(line.node) for line in nodes]
     states = ["STATE", *(line.state for line in nodes)]
+    zones = [safe_line(line.zone) for line in nodes]
     columns = fitting(
         [
             Column(states, dropped=0, width_min=len("suspect")),
@@ -105,9 +106,7 @@ def _table(look: Look, nodes: Sequence[PeerLine], width: int, style: Style) -> l
             Column(["SENDING", *(_blocks(one) for one in traffic)], dropped=6),
             Column(["ALL IN", *(_total(one.received) for one in traffic)], dropped=8, width_min=len("999 MB")),
             Column(["ALL OUT", *(_total(one.sent) for one in traffic)], dropped=7, width_min=len("999 MB")),
-            Column(
-                ["ZONE", *(_clean(line.zone) for line in nodes)] if any(line.zone for line in nodes) else [], dropped=9
-            ),
+            Column(["ZONE", *zones] if any(zones) else [], dropped=9),
         ],
         width - min(name_width, _NAME_MIN),
     )
@@ -142,10 +141,6 @@ def _foot(look: Look, window: Window, style: Style) -> list[str]:
     if window.keys:
         return ["", *told, "", style.paint(cut(keys, window.width), Paint.FAINT)]
     return ["", *told]
-
-
-def _clean(text: str) -> str:
-    return one_line(printable(text))
 
 
 def _room(line: PeerLine, size: int) -> str:

@@ -17,7 +17,7 @@ from capsa.core.commands import NodeTransfers, Peers, PeersTold, Transfers, Tran
 from capsa.core.ids import NodeId, format_id
 from capsa.errors import CapsaError, leading
 from capsa.faces.cli.meters import Meter, Rate
-from capsa.faces.cli.output import Screen, one_line, printable
+from capsa.faces.cli.output import Screen, safe_line
 from capsa.faces.cli.picture import Facts, Share, picture
 from capsa.faces.cli.terminal import Region, Terminal
 
@@ -82,7 +82,7 @@ class Progress:
 
     def begin(self, name: str) -> None:
         """This is the file that is worked on now. From any thread."""
-        self._current = one_line(printable(name))
+        self._current = safe_line(name)
 
     def end(self) -> None:
         """One more file is done."""
@@ -196,8 +196,8 @@ def _names(told: PeersTold) -> dict[NodeId, str]:
     """What to call each node; those of one name are told apart by their ids."""
     names = [line.name for line in told.nodes]
     return {
-        NodeId(line.node): one_line(printable(line.name))
+        NodeId(line.node): safe_line(line.name)
         if line.name and names.count(line.name) == 1
-        else f"{one_line(printable(line.name))} {format_id(line.node)[-6:]}".strip()
+        else f"{safe_line(line.name)} {format_id(line.node)[-6:]}".strip()
         for line in told.nodes
     }

@@ -21,7 +21,17 @@ _SECOND_SCREEN: Final = "\x1b[?1049h"
 _FIRST_SCREEN: Final = "\x1b[?1049l"
 _HIDE_CURSOR: Final = "\x1b[?25l"
 _SHOW_CURSOR: Final = "\x1b[?25h"
+_COLUMNS: Final = 80
+_COLUMNS_MIN: Final = 20
 _DUMB: Final = "dumb"
+
+
+def columns_of(stream: TextIO) -> int:
+    """Cells of a line where this stream leads; 80 where nobody watches it, or where that is not known."""
+    try:
+        return max(_COLUMNS_MIN, os.get_terminal_size(stream.fileno()).columns) if is_terminal(stream) else _COLUMNS
+    except OSError:
+        return _COLUMNS
 
 
 class Terminal:
