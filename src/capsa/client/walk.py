@@ -20,10 +20,8 @@ from capsa.client.sources import FileSource, FolderSource, LinkSource
 from capsa.client.stamps import Stamp
 from capsa.core.names import KEY_SIZE_MAX, SEPARATOR
 from capsa.core.pages import NAME_SIZE_MAX
+from capsa.core.restore import PART_SUFFIX
 from capsa.errors import CapsaError, RefusedError, UsageError, from_os_error
-
-PART_SUFFIX: Final = ".capsa-part"
-"""How the name of a file ends that a `get` has not completed."""
 
 _SPECIAL: Final = {
     stat.S_IFIFO: "fifo",

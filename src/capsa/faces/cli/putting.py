@@ -1,154 +1,261 @@
-"""`put`: files and stdin."""
+"""`put`: files, folders and stdin."""
 
 from __future__ import annotations
 
+import os
+import stat
 import time
 from argparse import Namespace
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from capsa.client.ignore import NO_RULES, Rules
 from capsa.client.jobs import Job, Stored, Wish
 from capsa.client.sources import FileSource, Source
-from capsa.core.caps import format_cap
+from capsa.client.stamps import Stamp
+from capsa.client.walk import FolderId, Found, Skipped, folder_id, shown, walk
 from capsa.core.names import check_key
 from capsa.core.statements import COPIES_MAX
-from capsa.errors import CapsaError, UsageError
-from capsa.faces.cli.exits import Exit, exit_of
+from capsa.errors import CapsaError, ChangedError, RefusedError, UsageError
+from capsa.faces.cli.gathering import gathering
 from capsa.faces.cli.given import STDIN, whole_number
 from capsa.faces.cli.homes import home_root
-from capsa.faces.cli.output import Screen, describe, one_line
+from capsa.faces.cli.output import Screen
 from capsa.faces.cli.passphrases import Unlock, unlock_of
 from capsa.faces.cli.progress import Progress
-from capsa.faces.cli.quantities import show_size
 from capsa.faces.cli.running import run
-from capsa.faces.cli.start import at_home
+from capsa.faces.cli.start import HomeContext, at_home
 from capsa.faces.cli.stdin import StdinSource
+from capsa.faces.cli.tally import Tally
 
 SETTLE_SECONDS: Final = 5.0
 """How long a command that runs without a node looks for members first."""
+AGAIN_MAX: Final = 1000
+"""Files that are read again, at the end, since they changed while they were read. What is more has failed."""
 
 
 def put(options: Namespace, screen: Screen) -> int:
-    """Store files; one that fails does not stop the rest."""
+    """Store files and folders; one that fails does not stop the rest."""
     copies = None if options.copies is None else whole_number(options.copies, "--copies")
     if copies is not None and copies > COPIES_MAX:
         raise UsageError(f"--copies takes at most {COPIES_MAX}.", "Give a smaller number.")
-    work = _Work.of(options.paths, options.key)
-    return run(_put(home_root(options), unlock_of(options), work, Wish(copies), screen))
+    root = home_root(options)
+    asked = _Asked.of(options, root)
+    wish = Wish(
+        copies,
+        private=options.private,
+        new_version=options.new_version,
+        wait=not options.no_wait,
+        reread=options.reread,
+    )
+    return run((_foretell if options.dry_run else _put)(root, unlock_of(options), _Work(asked), wish, screen))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Which files, and how they are to be called."""
+
+    paths: Sequence[str]
+    key: str | None
+    recursive: bool
+    rules: Rules = NO_RULES
+    homes: frozenset[FolderId] = frozenset()
+
+    @classmethod
+    def of(cls, options: Namespace, root: Path) -> _Asked:
+        """What these options say; `UsageError` on what is wrong with the command as a whole."""
+        paths, key = options.paths, options.key
+        if key is not None and len(paths) > 1:
+            raise UsageError("--as names one file or folder, and several were given.", "Put them one at a time.")
+        if key is None and STDIN in paths:
+            raise UsageError("What comes on stdin needs a key.", "Name it with --as.")
+        if not options.recursive:
+            if options.exclude:
+                raise UsageError("--exclude is for what lies in a folder.", "Add -r.")
+            for path in paths:
+                if _is_folder(path):
+                    raise UsageError(f"{path} is a folder.", "Add -r to store it with all that is in it.")
+        return cls(
+            paths,
+            None if key is None else check_key(key),
+            options.recursive,
+            Rules.of(options.exclude or ()),
+            _homes(root),
+        )
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of all files, where they are known beforehand: then the progress has an end."""
+        return None if self.recursive or STDIN in self.paths else sum(_size_of(path) for path in self.paths)
+
+    def find(self) -> Iterator[Found]:
+        """All that is to be put, as far as it is asked for, lazily."""
+        for path in self.paths:
+            try:
+                yield from self._found(path)
+            except CapsaError as error:
+                yield Stored(shown(Path(path).name or path), error=error)
+
+    def _found(self, path: str) -> Iterator[Found]:
+        if _is_folder(path):
+            self._check_apart(Path(path))
+            yield from walk(path, _prefix_of(path) if self.key is None else self.key, self.rules, homes=self.homes)
+        elif path == STDIN:
+            assert self.key is not None
+            yield Job(self.key, StdinSource, repeatable=False)
+        else:
+            yield _job(path, check_key(Path(path).name) if self.key is None else self.key)
+
+    def _check_apart(self, folder: Path) -> None:
+        """Raises `RefusedError` for a home of capsa and what lies in it: storing makes it grow."""
+        real = folder.resolve()
+        if any(folder_id(each) in self.homes for each in (real, *real.parents)):
+            raise RefusedError(
+                f"{shown(str(folder))} belongs to a home of capsa, which grows while it is read.",
+                "Leave it out: 'capsa kit' and the other nodes are its backup.",
+            )
 
 
 @dataclass(slots=True)
 class _Work:
-    """What is to be put, and when each file was begun."""
+    """The files of a put on their way: what is found, what is begun, what is to be read again."""
 
-    jobs: list[Job] = field(default_factory=list)
-    unfit: list[Stored] = field(default_factory=list)
-    """Files whose names cannot be keys."""
-    begun: dict[str, float] = field(default_factory=dict)
-    on_begin: Callable[[str], None] = lambda key: None
+    asked: _Asked
+    aside: deque[Skipped | Stored] = field(default_factory=deque)
+    """What was found and is no job, until it is told."""
+    begun: dict[str, tuple[float, Job]] = field(default_factory=dict)
+    """Since when, by key; of those files alone that are neither done nor untouched."""
+    again: list[Job] = field(default_factory=list)
 
-    @classmethod
-    def of(cls, paths: Sequence[str], key: str | None) -> _Work:
-        """The jobs of these arguments; `UsageError` on what is wrong with the command as a whole."""
-        if key is not None and len(paths) > 1:
-            raise UsageError("--as names one file, and several were given.", "Put them one at a time.")
-        if key is None and STDIN in paths:
-            raise UsageError("What comes on stdin needs a key.", "Name it with --as.")
-        for path in paths:
-            if path != STDIN and Path(path).is_dir():
-                raise UsageError(f"{path} is a folder, and -r is not available in this version.", "Name the files.")
-        work = cls()
-        if key is not None:
-            work._add(paths[0], check_key(key))
-        else:
-            for path in paths:
-                try:
-                    work._add(path, check_key(Path(path).name))
-                except UsageError as error:
-                    work.unfit.append(Stored(Path(path).name, error=error))
-        return work
+    def jobs(self, progress: Progress) -> Iterator[Job]:
+        """The files that are there; the rest goes aside."""
+        for found in self.asked.find():
+            if isinstance(found, Job):
+                yield self._watched(found, progress)
+            else:
+                self.aside.append(found)
 
-    @property
-    def size(self) -> int | None:
-        """Bytes of all files, where they are known."""
-        sizes = [job.size for job in self.jobs]
-        return None if None in sizes else sum(size for size in sizes if size is not None)
+    def jobs_again(self, progress: Progress) -> Iterator[Job]:
+        """The files to be read once more, as they are by now."""
+        return (self._watched(replace(job, size=None, stamp=None), progress) for job in self.again)
 
-    def seconds(self, key: str) -> float:
-        """Since the file was begun; 0 if it never was."""
-        return round(time.monotonic() - self.begun[key], 3) if key in self.begun else 0.0
+    def takes_again(self, stored: Stored) -> bool:
+        """Whether a file changed while it was read and is to be read once more, later."""
+        if not isinstance(stored.error, ChangedError) or stored.key not in self.begun or len(self.again) >= AGAIN_MAX:
+            return False
+        self.again.append(self.begun[stored.key][1])
+        return True
 
-    def _add(self, path: str, key: str) -> None:
-        if path == STDIN:
-            self.jobs.append(Job(key, self._timed(key, StdinSource), repeatable=False))
-        else:
-            self.jobs.append(Job(key, self._timed(key, lambda: FileSource(Path(path))), size=_size_of(Path(path))))
+    def end(self, key: str) -> float:
+        """Seconds since the file was begun, of which the outcome is known now; 0 if it never was."""
+        begun = self.begun.pop(key, None)
+        return 0.0 if begun is None else round(time.monotonic() - begun[0], 3)
 
-    def _timed(self, key: str, make: Callable[[], Source]) -> Callable[[], Source]:
-        def begin() -> Source:
-            self.begun.setdefault(key, time.monotonic())
-            self.on_begin(key)
-            return make()
+    def _watched(self, job: Job, progress: Progress) -> Job:
+        return replace(job, open=partial(self._begin, job, progress))
 
-        return begin
+    def _begin(self, job: Job, progress: Progress) -> Source:
+        self.begun.setdefault(job.key, (time.monotonic(), job))
+        progress.begin(job.key)
+        return job.open()
 
 
 async def _put(root: Path, unlock: Unlock, work: _Work, wish: Wish, screen: Screen) -> int:
-    ends: list[Exit] = []
-    async with at_home(root, unlock=unlock, settle=SETTLE_SECONDS) as context:
-        with Progress(screen, "put", work.size, time.monotonic, files=len(work.jobs)) as progress:
-            work.on_begin = progress.begin
-            for unfit in work.unfit:
-                ends.append(_tell(unfit, 0.0, screen, context.facts.serving))
-            wanted = 1 + (context.facts.copies if wish.copies is None else wish.copies)
-            async with progress.watching(context.link, context.home.node, wanted=wanted):
-                async for stored in context.files().put(work.jobs, wish, progress=progress):
+    async with _telling(root, unlock, work, wish, screen) as (context, tally, progress):
+        files = context.files()
+        wanted = (context.facts.copies if wish.copies is None else wish.copies) + 1
+        async with progress.watching(context.link, context.home.node, wanted=wanted):
+            async for stored in files.put(work.jobs(progress), wish, progress=progress):
+                _tell_aside(work, tally)
+                if not work.takes_again(stored):
                     progress.end()
-                    progress.clear()
-                    ends.append(_tell(stored, work.seconds(stored.key), screen, context.facts.serving))
-    failures = [end for end in ends if end not in (Exit.DONE, Exit.FEWER_COPIES)]
-    if failures:
-        return failures[0] if len(ends) == 1 else Exit.FAILED
-    return max(ends, default=Exit.DONE)
+                    tally.tell(stored, work.end(stored.key))
+            if work.again:
+                async for stored in files.put(work.jobs_again(progress), wish, progress=progress):
+                    progress.end()
+                    tally.tell(stored, work.end(stored.key))
+    return tally.exit
 
 
-def _tell(stored: Stored, seconds: float, screen: Screen, serving: bool) -> Exit:
-    """One file's line; the exit code that it alone would give. `serving` is whether the home's node goes on running."""
-    if stored.error is not None:
-        screen.complain(stored.error, about="" if _names_it(stored.error, stored.key) else f"{one_line(stored.key)}:")
-        screen.document({"key": stored.key, "error": describe(stored.error)})
-        return exit_of(stored.error)
-    assert stored.cap is not None
-    screen.document(
-        {
-            "key": stored.key,
-            "cap": format_cap(stored.cap),
-            "size": stored.size,
-            "blocks": stored.blocks,
-            "new_bytes": stored.new_bytes,
-            "unchanged": stored.unchanged,
-            "copies": {"durable": stored.durable, "wanted": stored.wanted},
-            "seconds": seconds,
-        }
-    )
-    short = stored.durable < stored.wanted
-    copies = f"{stored.durable} of {stored.wanted}" if short else f"{stored.durable}"
-    completer = "the node" if serving else "'capsa up'"
-    later = f"; {completer} will complete them" if short else ""
-    what = "unchanged" if stored.unchanged else f"{show_size(stored.size)} in {seconds:.1f} s"
-    screen.say(f"{stored.key}: {what}, {copies} {'copy' if copies == '1' else 'copies'}{later}")
-    return Exit.FEWER_COPIES if short else Exit.DONE
+async def _foretell(root: Path, unlock: Unlock, work: _Work, wish: Wish, screen: Screen) -> int:
+    async with _telling(root, unlock, work, wish, screen) as (context, tally, progress):
+        async for preview in context.files().preview(work.jobs(progress), wish):
+            _tell_aside(work, tally)
+            work.end(preview.key)
+            tally.foretell(preview)
+    return tally.exit
 
 
-def _names_it(error: CapsaError, key: str) -> bool:
-    return key in error.message
+@asynccontextmanager
+async def _telling(
+    root: Path, unlock: Unlock, work: _Work, wish: Wish, screen: Screen
+) -> AsyncIterator[tuple[HomeContext, Tally, Progress]]:
+    """What both kinds of put work in; at the end all is summed up."""
+    async with at_home(root, unlock=unlock, settle=SETTLE_SECONDS) as context, gathering(screen):
+        with Progress(screen, "put", work.asked.size, time.monotonic) as progress:
+            later = _later(wish, serving=context.facts.serving)
+            tally = Tally(screen, later, many=work.asked.recursive, make_room=progress.clear)
+            yield context, tally, progress
+            _tell_aside(work, tally)
+            tally.sum_up()
 
 
-def _size_of(path: Path) -> int:
-    """For the progress line alone: what is wrong with a file is told when its turn comes."""
+def _tell_aside(work: _Work, tally: Tally) -> None:
+    while work.aside:
+        line = work.aside.popleft()
+        if isinstance(line, Skipped):
+            tally.skip(line)
+        else:
+            tally.tell(line, 0.0)
+
+
+def _later(wish: Wish, *, serving: bool) -> str:
+    """Who makes the copies that are missing; `serving` is whether the home's node goes on running."""
+    if not serving:
+        return "'capsa up' will complete them"
+    return "the node will complete them" if wish.wait else "the node sends them, and 'capsa wait' waits for them"
+
+
+def _prefix_of(folder: str) -> str:
+    """What the keys of a folder's files begin with: its name; nothing for `.` and `/`."""
+    name = Path(folder).name
+    if name == "..":
+        name = Path(folder).resolve().name
+    return check_key(name) if name else ""
+
+
+def _job(path: str, key: str) -> Job:
+    """A file that was named itself: a link that was named is followed."""
+    found = _status(path)
+    stamp = None if found is None else Stamp.of(found)
+    return Job(key, lambda: FileSource(Path(path)), None if stamp is None else stamp.size, stamp=stamp)
+
+
+def _is_folder(path: str) -> bool:
+    found = None if path == STDIN else _status(path)
+    return found is not None and stat.S_ISDIR(found.st_mode)
+
+
+def _size_of(path: str) -> int:
+    found = _status(path)
+    return 0 if found is None else found.st_size
+
+
+def _status(path: str) -> os.stat_result | None:
+    """What a path leads to; None if that is unknown: what is wrong is told when its turn comes."""
     try:
-        return path.stat().st_size
+        return Path(path).stat()
     except OSError:
-        return 0
+        return None
+
+
+def _homes(root: Path) -> frozenset[FolderId]:
+    """The home that is used, and the one that is used by default."""
+    default = os.environ.get("CAPSA_HOME")
+    ids = (folder_id(path) for path in (root, *([Path(default)] if default else [])))
+    return frozenset(each for each in ids if each is not None)
