@@ -20,6 +20,7 @@ from capsa.faces.cli.quantities import count_of, rfc3339, show_age, show_size
 from capsa.faces.cli.running import run
 from capsa.faces.cli.start import at_home
 from capsa.faces.cli.terminal import columns_of
+from capsa.faces.cli.unlocking import keys_as_told
 
 _NO_NODE: Final = "No node runs in this home: start it with 'capsa up'."
 
@@ -87,6 +88,7 @@ async def _status(root: Path, screen: Screen) -> int:
         }
     )
     screen.result("\n".join(status_lines(told, home.node, columns_of(sys.stdout))))
+    screen.result(f"  the owner's keys: {keys}")
     if not told.serving:
         screen.note(_NO_NODE)
     return Exit.DONE

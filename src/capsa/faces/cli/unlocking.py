@@ -10,7 +10,7 @@ from typing import Final
 from capsa.client.link import HomeLink
 from capsa.core.commands import KEYS_SECONDS_MAX, AreKeysKept, Done, DropKeys, KeepKeys, KeysKept
 from capsa.core.keystore import SALT_SIZE, Keystore, OpenKeystore, SealedKeystore
-from capsa.errors import RefusedError, UnknownKindError, UsageError
+from capsa.errors import HomeError, LockedError, RefusedError, UnknownKindError, UsageError
 from capsa.faces.cli.exits import Exit
 from capsa.faces.cli.homes import home_root
 from capsa.faces.cli.output import Screen
@@ -110,9 +110,12 @@ async def _new(options: Namespace, screen: Screen, workers: ThreadWorkers) -> st
 
 
 async def keys_as_told(home: Home, link: HomeLink, now: float) -> str:
-    """How the owner's keys are, as `status` says it: `open`, `locked`, or `unlocked until` a time."""
-    if isinstance(home.keystore(), OpenKeystore):
-        return "open"
+    """How the owner's keys are, as `status` says it: `open`, `locked`, `unlocked until` a time, or `unreadable`."""
+    try:
+        if isinstance(home.keystore(), OpenKeystore):
+            return "open"
+    except (HomeError, LockedError):
+        return "unreadable"
     try:
         seconds = (await link.ask(AreKeysKept(), KeysKept)).seconds
     except UnknownKindError:
