@@ -146,6 +146,7 @@ def _man(parser: argparse.ArgumentParser) -> None:
 
 def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell that is to complete")
+    parser.add_argument("--keys", metavar="PREFIX", help=argparse.SUPPRESS)  # asked by the scripts themselves
 
 
 COMMANDS: Final = (
