@@ -32,6 +32,7 @@ ok
   stored     1 block, 1.0 kB
   peers      2 alive, 0 suspect, 0 gone
   reachable  yes, from outside
+  keys       locked
   listens    tcp://0.0.0.0:4747
 """
 
@@ -43,12 +44,15 @@ def test_a_node_takes_two_lines() -> None:
 @pytest.mark.parametrize("width", [20, 33, 40, 80, 200])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     long = replace(BEN, name="n" * 300, addresses=("tcp://" + "a" * 300, "tcp://b:1"), zone="z" * 300)
-    for lines in (peer_lines([ANN, long, CLEO], width), status_lines(replace(FINE, alive=0, gone=3), NODE, width)):
+    for lines in (
+        peer_lines([ANN, long, CLEO], width),
+        status_lines(replace(FINE, alive=0, gone=3), NODE, "open", width),
+    ):
         assert max(map(cells, lines)) <= width
 
 
 def test_a_status_that_is_fine() -> None:
-    assert status_lines(FINE, NODE, 80) == STATUS.splitlines()
+    assert status_lines(FINE, NODE, "locked", 80) == STATUS.splitlines()
 
 
 @dataclass(frozen=True)
@@ -73,4 +77,4 @@ class Amiss:
 def test_what_is_amiss_is_told_in_words(amiss: Amiss) -> None:
     health, reasons = judge_health(replace(FINE, **amiss.changes))
     assert (health, reasons) == (amiss.health, [amiss.reason])
-    assert status_lines(replace(FINE, **amiss.changes), NODE, 80)[0] == f"{amiss.health}: {amiss.reason}"
+    assert status_lines(replace(FINE, **amiss.changes), NODE, "open", 80)[0] == f"{amiss.health}: {amiss.reason}"

@@ -87,7 +87,7 @@ async def _status(root: Path, screen: Screen) -> int:
             "as_of": rfc3339(now),
         }
     )
-    screen.result("\n".join(status_lines(told, home.node, columns_of(sys.stdout))))
+    screen.result("\n".join(status_lines(told, home.node, keys, columns_of(sys.stdout))))
     screen.result(f"  the owner's keys: {keys}")
     if not told.serving:
         screen.note(_NO_NODE)
@@ -129,7 +129,7 @@ def _more(number: int) -> str:
     return f" and {number} more" if number else ""
 
 
-def status_lines(told: StatusTold, node: bytes, width: int) -> list[str]:
+def status_lines(told: StatusTold, node: bytes, keys: str, width: int) -> list[str]:
     """How a node is: in one word, what is amiss, and the figures."""
     health, reasons = judge_health(told)
     facts = (
@@ -137,6 +137,7 @@ def status_lines(told: StatusTold, node: bytes, width: int) -> list[str]:
         ("stored", f"{count_of(told.blocks, 'block')}, {show_size(told.size_bytes)}"),
         ("peers", f"{told.alive} alive, {told.suspect} suspect, {told.gone} gone"),
         ("reachable", f"{told.reachable}, from outside" if told.reachable == "yes" else told.reachable),
+        ("keys", keys),
         ("listens", ", ".join(map(safe_line, told.listening)) or "nowhere"),
     )
     verdict = f"{health}: {'; '.join(reasons)}" if reasons else health
