@@ -229,11 +229,12 @@ def test_special_files_are_skipped_and_named(tree: Path) -> None:
             listener.bind("sock")
         finally:
             os.chdir(here)
-    fill(tree, "film.mkv.capsa-part", "good")
+    fill(tree, ".film.mkv.capsa-part", "good", "a.capsa-part")
     assert found(tree) == {
         "t/pipe": "skipped fifo",
         "t/sock": "skipped socket",
-        "t/film.mkv.capsa-part": "skipped part",
+        "t/.film.mkv.capsa-part": "skipped part",
+        "t/a.capsa-part": "file",
         "t/good": "file",
     }
 

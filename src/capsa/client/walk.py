@@ -179,11 +179,11 @@ class _Walk:
 
     def _reason(self, name: str, status: os.stat_result) -> str | None:
         """Why something is skipped; None if it is not."""
-        if stat.S_ISREG(status.st_mode):
-            return "part" if name.endswith(PART_SUFFIX) else None
+        if name.startswith(".") and name.endswith(PART_SUFFIX):
+            return "part"
         if stat.S_ISDIR(status.st_mode):
             return "home" if (status.st_dev, status.st_ino) in self._homes else None
-        return _SPECIAL.get(stat.S_IFMT(status.st_mode)) if not stat.S_ISLNK(status.st_mode) else None
+        return _SPECIAL.get(stat.S_IFMT(status.st_mode))
 
 
 def shown(text: str) -> str:
