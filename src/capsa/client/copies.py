@@ -1,0 +1,69 @@
+"""In how many copies versions lie, as their home's node last knew; who holds what now is asked in `holdings`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from capsa.client.catalog import Snapshot
+from capsa.client.holdings import find_holdings
+from capsa.client.link import HomeLink
+from capsa.core.catalog.entries import VersionEntry
+from capsa.core.commands import Copies, CopiesTold
+from capsa.core.ids import NodeId
+
+BATCH_MAX: Final = 1024
+"""Claims in one question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A version, and the least copies that any of its blocks has; both counts include the home's own."""
+
+    version: VersionEntry
+    durable: int
+    wanted: int
+
+    @property
+    def short(self) -> bool:
+        """Whether copies are missing."""
+        return self.durable < self.wanted
+
+
+async def ask_copies(link: HomeLink, versions: Sequence[VersionEntry]) -> list[Standing]:
+    """How these versions stand, in their order. What the home's node knows of no shortfall of counts as complete."""
+    standings: list[Standing] = []
+    for start in range(0, len(versions), BATCH_MAX):
+        batch = versions[start : start + BATCH_MAX]
+        told = await link.ask(Copies(tuple(version.claim for version in batch)), CopiesTold)
+        for version, durable, wanted in zip(batch, told.durable, told.wanted, strict=True):
+            complete = version.copies + 1
+            standings.append(Standing(version, *((durable, wanted) if wanted else (complete, complete))))
+    return standings
+
+
+async def prove_copies(link: HomeLink, version: VersionEntry) -> Standing:
+    """How a version stands by what the members prove now: for one that another device added, and looks after.
+
+    That device's own copy counts if it answers, and is not waited for if it does not: it may be lost for good.
+    """
+    holdings = await find_holdings(link, version.cap)
+    own = 1 if holdings.holders.get(NodeId(version.dot.device)) else 0
+    wanted = version.copies + own
+    return Standing(version, min(holdings.least, wanted), wanted)
+
+
+async def find_short(link: HomeLink, snapshot: Snapshot) -> AsyncIterator[Standing]:
+    """The versions of the whole catalog that are short as far as the home's node knows, in the order of their keys."""
+    batch: list[VersionEntry] = []
+    async for view in snapshot.scan():
+        batch += view.versions
+        if len(batch) >= BATCH_MAX:
+            for standing in await ask_copies(link, batch):
+                if standing.short:
+                    yield standing
+            batch.clear()
+    for standing in await ask_copies(link, batch):
+        if standing.short:
+            yield standing
