@@ -192,6 +192,10 @@ class Network:
         statements = [self._statements[0], *(brought if invited else brought[2:])]
         return self._create(name, statements, self.device(name), secret)
 
+    def founding(self) -> list[Signed]:
+        """The network's founding, once a home was made."""
+        return self._statements[:1]
+
     def _certificate(self, name: str, now: int) -> Signed:
         network = st.network_id(self._statements[0])
         return st.certify(self.owner(name).signing, self.device(name), network, created=now)

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from capsa.client.catalog import Owner
 from capsa.client.recovery import Recovered, recover
 from capsa.core.commands import Status, StatusTold
+from capsa.core.heads import Head
+from capsa.core.ids import BlockId
+from capsa.core.messages import Sync
+from capsa.errors import NotFoundError
+from capsa.node import app
+from capsa.node.fetching import Fetcher
+from capsa.node.membership import Members
+from capsa.node.settings import NodeConfig
 from capsa.testing.world.members import Circle, Desk
 from capsa.testing.world.world import World, simulate
 from tests.scenarios.stores import copy_disk
@@ -109,7 +119,7 @@ def test_a_device_that_was_away_for_long_adds_its_own_and_takes_in_the_rest(seed
         added = {f"meanwhile {number}": world.chance.randbytes(700) for number in range(3)}
         for key, content in added.items():
             await circle.put("ann", {key: content})
-        await asyncio.sleep(1200)
+        await asyncio.sleep(300)
         circle.start("desk")
         await circle.put("desk", {"back": b"back"})
         assert await agree(circle, "ann", "desk") == only(added | {"old": b"old", "back": b"back"})
@@ -141,3 +151,95 @@ def test_a_home_that_was_put_back_from_an_old_copy_goes_on_above_its_newest_head
         assert status.forks == 0
 
     simulate(main, seed)
+
+
+class Backward(Members):
+    """What a member knows who tells others of no catalog head but the oldest that it still has."""
+
+    def offer(self) -> Sync:
+        return replace(super().offer(), head_marks=())
+
+    def answer(self, sync: Sync) -> Sync:
+        heads = sorted((Head.parse(head.signed, self._config.network) for head in self._gossip.heads()), key=_number)
+        return replace(super().answer(sync), head_marks=(), heads=tuple(head.signed for head in heads[:1]))
+
+
+def _number(head: Head) -> int:
+    return head.sequence
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_old_head_is_outdone_and_never_taken_again(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def members(config: NodeConfig, **parts: Any) -> Members:
+        return (Backward if config.name == "dan" else Members)(config, **parts)
+
+    monkeypatch.setattr(app, "Members", members)
+
+    async def main(world: World) -> None:
+        circle = Circle(world, NAMES, copies=3)
+        await circle.gather()
+        files: dict[str, bytes] = {}
+        for number in range(3):
+            added = {f"key {number}": world.chance.randbytes(900)}
+            await circle.put("ann", added)
+            files |= added
+        await circle.cut_power("ann")
+        circle.add(circle.another("anew", of="ann", via="dan"))
+        world.network.partition(["ben", "cat"], ["anew", "dan"])
+        circle.start("anew")
+        await circle.met("anew", "dan")
+        found = await recovered(circle, "anew")
+        assert (found.answered, found.keys) == (1, 2)
+        world.network.heal()
+        await circle.met("anew", "ben", "cat", "dan")
+        found = await recovered(circle, "anew")
+        assert (found.answered, found.keys, found.behind) == (3, 3, ())
+        await circle.host("anew").stop()
+        world.network.partition(["ben", "cat"], ["anew", "dan"])
+        circle.start("anew")
+        await circle.met("anew", "dan")
+        assert (await recovered(circle, "anew")).keys == 3
+        assert await listed(circle, "anew") == only(files)
+
+    simulate(main, seed)
+
+
+def test_the_last_complete_catalog_is_read_where_the_newest_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main(world: World) -> None:
+        circle = Circle(world, NAMES, copies=2)
+        await circle.gather()
+        for number in range(3):
+            await circle.put("ann", {f"key {number}": world.chance.randbytes(900)})
+        roots: list[BlockId] = []
+
+        async def look(desk: Desk) -> None:
+            snapshot = await desk.files.catalog.snapshot()
+            roots.extend(root.id for root in snapshot.roots.values() if root is not None)
+
+        await circle.run("ann", look)
+        await circle.cut_power("ann")
+        fetch = Fetcher.fetch
+
+        async def lacking(self: Fetcher, block: BlockId, *rest: Any) -> Any:
+            if block in roots:
+                raise NotFoundError("It is nowhere to be found.")
+            return await fetch(self, block, *rest)
+
+        monkeypatch.setattr(Fetcher, "fetch", lacking)
+        await settle_again(circle, "anew", of="ann", via="ben")
+        found = await recovered(circle, "anew")
+        assert found.keys == 2
+        assert found.fallen_back == (circle.members["ann"].device.node,)
+        await circle.cut_power("anew")
+        circle.start("anew")
+        await circle.met("anew", "ben")
+        assert set(await listed(circle, "anew")) == {"key 0", "key 1"}
+        await circle.put("anew", {"more": b"more"})
+        monkeypatch.undo()
+        circle.start("ann")
+        await circle.met("ann", "anew")
+        await circle.put("ann", {"again": b"again"})
+        await asyncio.sleep(10)
+        assert set(await listed(circle, "anew")) == {"key 0", "key 1", "key 2", "more", "again"}
+
+    simulate(main, 0)

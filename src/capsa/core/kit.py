@@ -29,8 +29,10 @@ _COLUMNS: Final = 4
 _INDENT: Final = "    "
 _WORD_WIDTH: Final = 12
 _CARD_WIDTH: Final = 64
-_CARD_PIECES_MAX: Final = 4096
-"""White space within a card beyond which it is not looked for any further."""
+_CARD_PIECES_MAX: Final = 16384
+"""Pieces into which white space may cut a card: room for the longest in groups of two."""
+_FOLLOWING_MAX: Final = 64
+"""Words after a card that may look like more of it."""
 _CARDS_MAX: Final = 16
 _TOKEN: Final = re.compile(r"[^\W\d_]+|\d+")
 _SCHEME: Final = re.compile(re.escape(SCHEME_CARD) + r"\s*:", re.IGNORECASE)
@@ -205,7 +207,7 @@ def _find_card(text: str) -> ContactCard:
             if not _BASE32.fullmatch(piece):
                 break
             pieces.append(piece)
-        for count in range(len(pieces), 0, -1):
+        for count in range(len(pieces), max(0, len(pieces) - _FOLLOWING_MAX), -1):
             try:
                 card = parse_card(f"{SCHEME_CARD}:{''.join(pieces[:count])}")
             except UsageError as error:
