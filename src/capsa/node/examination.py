@@ -9,7 +9,7 @@ from typing import Final
 
 from capsa.core import commands as c
 from capsa.core.ids import NodeId
-from capsa.errors import CapsaError, NotMemberError, UnreachableError
+from capsa.errors import CapsaError, LostConnectionError, UnreachableError
 from capsa.net.pool import OwnAddressError, Pool
 from capsa.net.session import Session
 from capsa.node.duplicates import Duplicates
@@ -77,10 +77,10 @@ class Examiner:
             async with asyncio.timeout(PROBE_SECONDS):
                 await self._pool.dial(address, expect=node)
         except TimeoutError:
-            return "silent", f"nobody answers within {PROBE_SECONDS:g} seconds"
+            return "silent", f"Nobody answers there within {PROBE_SECONDS:g} seconds."
         except OwnAddressError as error:
             return "expected" if node == self._config.node else "other", error.message
-        except NotMemberError as error:
+        except LostConnectionError as error:  # somebody answered, and hung up on us
             return "other", error.message
         except UnreachableError as error:
             return "silent", error.message

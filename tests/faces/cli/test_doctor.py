@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from capsa.faces.cli import main
 from capsa.faces.cli.doctor import show
 from capsa.faces.cli.processes import run
 from capsa.faces.cli.style import Style, plain
-from tests.faces.cli.networks import Network
+from tests.faces.cli.networks import Network, start
 
 SECRETS = ("keys/device", "keys/network", "keys/owner.json")
 
@@ -162,6 +163,17 @@ def test_a_process_that_holds_the_home_and_is_silent(home: Path, ask: Callable[[
         code, checks, _ = ask(home)
     assert code == 1
     assert checks["node"][0] == "error" and f"process {os.getpid()}" in checks["node"][1]
+
+
+def test_a_node_that_hangs_is_told_of_and_not_waited_for(home: Path, ask: Callable[[Path], Told]) -> None:
+    with start(home) as node:
+        os.kill(node.pid, signal.SIGSTOP)
+        try:
+            code, checks, _ = ask(home)
+        finally:
+            os.kill(node.pid, signal.SIGCONT)
+    assert code == 1
+    assert checks["node"][0] == "error" and f"process {node.pid}" in checks["node"][1]
 
 
 def test_there_is_nothing_to_say_of_a_home_that_is_absent_or_newer(home: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from argparse import Namespace
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -155,6 +156,20 @@ async def test_up_waits_for_a_command_that_holds_the_home(tmp_path: Path) -> Non
             assert not starting.done()
         ready = await starting
         assert ready.node == home.node
+
+
+async def test_up_says_once_whom_it_waits_for(tmp_path: Path) -> None:
+    home = await lay_out(tmp_path)
+    said: list[str] = []
+    async with at_home(home.root, unlock=unlock):
+        starting = asyncio.ensure_future(
+            run_node(home.root, UP, lambda _: None, lambda held: said.append(held.message))
+        )
+        await asyncio.wait([starting], timeout=0.3)
+        starting.cancel()
+        await asyncio.wait([starting])
+    [sentence] = said
+    assert f"process {os.getpid()}" in sentence
 
 
 async def test_a_second_up_is_refused_at_once(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import textwrap
 import time
@@ -20,10 +19,11 @@ from capsa.errors import HomeError
 from capsa.faces.cli import examining
 from capsa.faces.cli.exits import Exit, as_capsa_error
 from capsa.faces.cli.homes import home_root
-from capsa.faces.cli.output import Screen, one_line, printable, wants_colour
+from capsa.faces.cli.output import Screen, safe_line, wants_colour
 from capsa.faces.cli.probing import check_network, look_at_process
 from capsa.faces.cli.running import run
 from capsa.faces.cli.style import Paint, Style
+from capsa.faces.cli.terminal import columns_of
 from capsa.faces.cli.up import DEFAULT_LISTEN
 from capsa.node.home import FORMAT, Home
 
@@ -153,11 +153,11 @@ class _Findings:
 def show(findings: Iterable[Finding], *, width: int | None = None, style: Style | None = None) -> list[str]:
     """Findings as lines that fit the terminal: level, name, sentence; the remedy below."""
     style = style or Style(colour=wants_colour(sys.stdout))
-    width = min(max(width or shutil.get_terminal_size().columns, _WIDTH_MIN), _WIDTH_MAX)
+    width = min(max(width or columns_of(sys.stdout), _WIDTH_MIN), _WIDTH_MAX)
     margin = _LEVEL_WIDTH + _NAME_WIDTH
     lines = []
     for each in findings:
-        texts = [printable(one_line(text)) for text in (each.message, each.remedy) if text]
+        texts = [safe_line(text) for text in (each.message, each.remedy) if text]
         wrapped = [line for text in texts for line in textwrap.wrap(text, width - margin, break_on_hyphens=False)]
         level = style.paint(f"{each.level:<{_LEVEL_WIDTH}}", _PAINTS[each.level])
         lines.append(f"{level}{each.name:<{_NAME_WIDTH}}{wrapped[0]}")
