@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,18 +11,19 @@ from msgspec.structs import replace
 
 from capsa.client.catalog import Owner
 from capsa.client.recovery import Recovered, recover
-from capsa.core.commands import Status, StatusTold
+from capsa.core.commands import OpenPuts, Status, StatusTold
 from capsa.core.heads import Head
-from capsa.core.ids import BlockId
-from capsa.core.messages import Sync
+from capsa.core.ids import BlockId, Buffer
+from capsa.core.messages import Message, Sync
 from capsa.errors import NotFoundError
 from capsa.node import app
 from capsa.node.fetching import Fetcher
 from capsa.node.membership import Members
 from capsa.node.settings import NodeConfig
+from capsa.testing.world.disk import SimDisk
 from capsa.testing.world.members import Circle, Desk
 from capsa.testing.world.world import World, simulate
-from tests.scenarios.stores import copy_disk
+from tests.scenarios.stores import copy_disk, holdings
 
 NAMES = ["ann", "ben", "cat", "dan"]
 
@@ -149,6 +151,45 @@ def test_a_home_that_was_put_back_from_an_old_copy_goes_on_above_its_newest_head
         assert await listed(circle, "ann") == only(files | {"after": b"after"})
         status = await circle.run("cat", lambda desk: desk.link.ask(Status(), StatusTold))
         assert status.forks == 0
+
+    simulate(main, seed)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_put_that_an_old_copy_of_the_home_takes_for_unfinished_is_not_released(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main(world: World) -> None:
+        circle = Circle(world, NAMES, copies=2)
+        await circle.gather()
+        backups: list[SimDisk] = []
+
+        async def put(desk: Desk) -> None:
+            ask = desk.link.ask
+
+            async def noting(message: Message, answer: type[Any], payload: Sequence[Buffer] = ()) -> Any:
+                reply = await ask(message, answer, payload)
+                if isinstance(message, OpenPuts):
+                    backups.append(copy_disk(world, circle.host("ann").disk))
+                return reply
+
+            monkeypatch.setattr(desk.link, "ask", noting)
+            await desk.put({"precious": world.chance.randbytes(3_000)})
+
+        await circle.run("ann", put)
+        for name in NAMES:
+            await circle.host(name).stop()
+        before = await holdings(circle, "ben") | await holdings(circle, "cat") | await holdings(circle, "dan")
+        await asyncio.sleep(8 * 24 * 3600)
+        [circle.host("ann").disk] = backups
+        await circle.gather()
+        await circle.put("ann", {"later": b"later"})
+        await asyncio.sleep(30)
+        assert len((await listed(circle, "ann"))["precious"]) == 1
+        for name in NAMES:
+            await circle.host(name).stop()
+        after = await holdings(circle, "ben") | await holdings(circle, "cat") | await holdings(circle, "dan")
+        assert len(before & after) >= len(before) - 1  # the page of the first catalog gave way to the next
 
     simulate(main, seed)
 

@@ -35,7 +35,14 @@ from capsa.core.ids import CLAIM_ID_SIZE, BlockId, ClaimId, NetworkId, NodeId
 from capsa.core.keys import OwnerKeys
 from capsa.core.names import folders_of
 from capsa.core.pages import Kind
-from capsa.errors import CapsaError, LostConnectionError, RefusedError
+from capsa.errors import (
+    CapsaError,
+    IntegrityError,
+    LostConnectionError,
+    NotFoundError,
+    RefusedError,
+    UnreachableError,
+)
 from capsa.seams import Clock, Entropy
 
 PAGES_CACHED_MAX = 128
@@ -279,9 +286,26 @@ class Catalog:
         )
 
     async def release_stale(self) -> None:
-        """Release the claims of puts that were never finished: came out different, or were not taken up for days."""
-        stale = await self._link.ask(StalePuts(), PutsStale)
-        await self._release([ClaimId(claim) for claim in stale.claims])
+        """Release the claims of puts that were never finished: came out different, or were not taken up for days.
+
+        A home that was put back from an old copy takes puts for unfinished that it finished later: what the catalog
+        holds is not released, and nothing is while not all of it can be read.
+        """
+        stale = {ClaimId(claim) for claim in (await self._link.ask(StalePuts(), PutsStale)).claims}
+        if stale:
+            with suppress(IntegrityError, NotFoundError, UnreachableError):
+                await self._release(sorted(stale - await self._recorded()))
+
+    async def _recorded(self) -> set[ClaimId]:
+        """The claims of all versions, as of when the home's node has heard all that others know of its own heads."""
+        async with self._link.recording:
+            taken, session = await self._link.ask_where(TakeHeadLock(), HeadLockTaken)
+            try:
+                snapshot = Snapshot(self._link, self._owner, taken.heads, self._pages)
+                return {version.claim async for view in snapshot.scan() for version in view.versions}
+            finally:
+                with suppress(LostConnectionError):
+                    await self._link.ask_on(session, FreeHeadLock(), Done)
 
     async def _release(self, claims: Sequence[ClaimId]) -> None:
         for start in range(0, len(claims), RELEASE_CLAIMS_MAX):
