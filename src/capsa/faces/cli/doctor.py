@@ -30,7 +30,6 @@ from capsa.node.home import FORMAT, Home
 _WIDTH_MAX: Final = 80
 _WIDTH_MIN: Final = 40
 _LEVEL_WIDTH: Final = 9
-_NAME_WIDTH: Final = 14
 _PAINTS: Final = {Level.OK: Paint.GOOD, Level.NOTE: Paint.ACCENT, Level.WARNING: Paint.WARNING, Level.ERROR: Paint.BAD}
 _CLOCK: Final = "clock"
 _PLURALS: Final = {Level.ERROR: "errors", Level.WARNING: "warnings"}
@@ -154,13 +153,15 @@ def show(findings: Iterable[Finding], *, width: int | None = None, style: Style 
     """Findings as lines that fit the terminal: level, name, sentence; the remedy below."""
     style = style or Style(colour=wants_colour(sys.stdout))
     width = min(max(width or columns_of(sys.stdout), _WIDTH_MIN), _WIDTH_MAX)
-    margin = _LEVEL_WIDTH + _NAME_WIDTH
+    findings = list(findings)
+    name_width = max((len(each.name) for each in findings), default=0) + 2
+    margin = _LEVEL_WIDTH + name_width
     lines = []
     for each in findings:
         texts = [safe_line(text) for text in (each.message, each.remedy) if text]
         wrapped = [line for text in texts for line in textwrap.wrap(text, width - margin, break_on_hyphens=False)]
         level = style.paint(f"{each.level:<{_LEVEL_WIDTH}}", _PAINTS[each.level])
-        lines.append(f"{level}{each.name:<{_NAME_WIDTH}}{wrapped[0]}")
+        lines.append(f"{level}{each.name:<{name_width}}{wrapped[0]}")
         lines += [f"{'':{margin}}{line}" for line in wrapped[1:]]
     return lines
 
