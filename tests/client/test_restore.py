@@ -92,6 +92,15 @@ async def test_a_tree_comes_back_and_a_repeat_changes_nothing(tmp_path: Path) ->
     assert vault.fetched == 3  # of links and folders, the catalog does not say enough
 
 
+async def test_thousands_of_small_files_come_back(tmp_path: Path) -> None:
+    vault = Vault()
+    contents = {f"d{index % 50}/{index}": noise(index % 200, str(index)) for index in range(2000)}
+    for name, data in contents.items():
+        vault.file(name, data)
+    assert failed(await vault.restore(tmp_path)) == {}
+    assert tree_of(tmp_path) == contents
+
+
 @pytest.mark.parametrize("name", NAMES)
 async def test_odd_names_come_back(tmp_path: Path, name: str) -> None:
     vault = Vault()
