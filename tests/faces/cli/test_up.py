@@ -48,6 +48,16 @@ def test_what_nobody_could_dial_is_a_usage_error(tmp_path: Path, options: tuple[
     assert says in done.stderr
 
 
+def test_a_node_that_cannot_remember_its_options_serves_all_the_same(tmp_path: Path) -> None:
+    home = tmp_path / "ann"
+    run_well(home, "init", "--no-passphrase")
+    (home / "capsa.toml.new").mkdir()  # where the new settings are to be written first
+    with NodeProcess.started(home, "--listen", "none", "--capacity", "0") as node:
+        assert "not remembered" in node.log.read_text()
+        assert run_well(home, "status").last["running"]
+    assert not (home / "capsa.toml").exists()
+
+
 def test_a_capacity_beyond_the_disk_is_taken_with_a_remark(tmp_path: Path) -> None:
     home = tmp_path / "ann"
     run_well(home, "init", "--no-passphrase")

@@ -14,7 +14,7 @@ from typing import Final
 
 from capsa.core.ids import format_id
 from capsa.core.statements import check_name
-from capsa.errors import UsageError
+from capsa.errors import CapsaError, UsageError
 from capsa.faces.cli.addresses import advertised_addresses, listen_addresses, peer_addresses
 from capsa.faces.cli.exits import Exit
 from capsa.faces.cli.homes import home_root
@@ -94,8 +94,14 @@ def _up_options(options: Remembered) -> UpOptions:
 
 
 def _ready(ready: Ready, root: Path, options: Remembered, screen: Screen) -> None:
-    """Say so; and remember the options now that they have proved to work."""
-    write_remembered(root, options)
+    """Say so; and remember the options now that they have proved to work.
+
+    A node that cannot write them down, as on a full disk, serves all the same.
+    """
+    try:
+        write_remembered(root, options)
+    except CapsaError as error:
+        screen.note(f"The options are not remembered: {error.message}")
     node, listen = format_id(ready.node), list(ready.listen)
     screen.document({"event": "ready", "node": node, "listen": listen, "http": None, "pid": os.getpid()})
     where = f"listens on {', '.join(listen)}" if listen else "does not listen"
