@@ -12,6 +12,7 @@ Everything secret has mode 0600 in folders of mode 0700.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -27,7 +28,7 @@ from capsa.core.encoding import decode, encode
 from capsa.core.ids import NetworkId, NodeId, OwnerId, format_id, from_base32, parse_id, to_base32
 from capsa.core.keys import ENTROPY_SIZE, DeviceKey, OwnerKeys
 from capsa.core.keystore import KEYSTORE_SIZE_MAX, Keystore, OpenKeystore, SealedKeystore, parse_keystore
-from capsa.errors import FormatError, HomeError, HomeInUseError, LockedError, RefusedError, UsageError
+from capsa.errors import FormatError, HomeError, HomeInUseError, LockedError, NoSpaceError, RefusedError, UsageError
 
 FORMAT = 1
 _FILE_SIZE_MAX = 1024 * 1024
@@ -88,6 +89,10 @@ class Home:
             }
             _write(root / "home.json", json.dumps(facts, indent=1).encode())
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise NoSpaceError(
+                    f"The disk is full, and {root} cannot be made.", "Make room, or use --home."
+                ) from None
             raise HomeError(
                 f"The home {root} cannot be made: {error.strerror}.", "Choose another with --home."
             ) from None

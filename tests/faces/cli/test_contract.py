@@ -206,7 +206,7 @@ def test_a_cap_that_only_a_silent_node_may_have_is_unreachable(tmp_path: Path) -
 def test_ls_lists_a_prefix_and_info_says_where_a_file_lies(network: Network, film: Path) -> None:
     stored = put(network, film).last
     [line] = run_well(network.ann, "ls", f"{film.parent.name}/").documents
-    assert line["key"] == own_key(film)
+    assert (line["key"], line["kind"]) == (own_key(film), "file")
     assert (line["size"], line["media_type"], line["cap"]) == (BIG, "video/x-matroska", stored["cap"])
     assert RFC3339.fullmatch(line["mtime"])
     assert run_well(network.ann, "ls", "no/such/prefix").documents == []

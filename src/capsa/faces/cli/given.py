@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from pathlib import Path
 from typing import Final
 
 from capsa.errors import UsageError, from_os_error
 
 STDIN: Final = "-"
+_READ_WHERE_STDIN: Final = (
+    *("paths", "what", "cap_file", "invite", "invite_file", "card", "kit", "phrase_file"),
+    *("passphrase_file", "new_passphrase_file"),
+)
+"""Options and arguments that read stdin where they are `-`."""
+_STDIN_WITHOUT: Final = (("invite", "invite_file"), ("card", "kit"))
+"""Options of which one must be given: without any, stdin is read."""
+
+
+def check_stdin(options: Namespace) -> None:
+    """Raise `UsageError` if these options of one command would read two things from stdin."""
+    given = vars(options)
+    readers = sum(STDIN in _as_list(given.get(name)) for name in _READ_WHERE_STDIN)
+    readers += sum(all(given.get(name, STDIN) is None for name in names) for names in _STDIN_WITHOUT)
+    if readers > 1:
+        raise UsageError("Stdin cannot be two things at once.", "Give one of them in a file.")
 
 
 def whole_number(text: str, what: str) -> int:
@@ -26,6 +43,8 @@ def read_text(source: str, *, size_max: int) -> str:
         else:
             with Path(source).open("rb") as file:
                 data = file.read(size_max + 1)
+    except IsADirectoryError:
+        raise UsageError(f"{source} is a folder, not a file.", "Name the file itself.") from None
     except OSError as error:
         where = "Stdin" if source == STDIN else source
         raise from_os_error(error, f"{where} cannot be read", "Check the path.") from None
@@ -35,3 +54,7 @@ def read_text(source: str, *, size_max: int) -> str:
         return data.decode("utf-8").strip()
     except UnicodeDecodeError:
         raise UsageError("What was given is not text.", "Check that it is the right file.") from None
+
+
+def _as_list(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]

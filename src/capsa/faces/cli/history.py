@@ -11,13 +11,13 @@ from capsa.core.caps import format_cap
 from capsa.core.ids import format_id
 from capsa.core.names import check_key
 from capsa.faces.cli.exits import Exit
+from capsa.faces.cli.finding import find_view
 from capsa.faces.cli.homes import home_root
 from capsa.faces.cli.output import Json, Screen
 from capsa.faces.cli.passphrases import Unlock, unlock_of
 from capsa.faces.cli.quantities import rfc3339, show_size
 from capsa.faces.cli.running import run
 from capsa.faces.cli.start import at_home
-from capsa.faces.cli.stored import find_file
 
 _ID_SHOWN = 10
 
@@ -29,7 +29,7 @@ def history(options: Namespace, screen: Screen) -> int:
 
 async def _history(root: Path, unlock: Unlock, key: str, screen: Screen) -> int:
     async with at_home(root, unlock=unlock) as context:
-        view = await find_file(await context.files().catalog.snapshot(), key)
+        view = await find_view(await context.files().catalog.snapshot(), key)
         standings = await ask_copies(context.link, view.versions)
     for numbered, standing in zip(number_versions(view), standings, strict=True):
         current = numbered.version == view.current

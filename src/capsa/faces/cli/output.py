@@ -86,6 +86,8 @@ def sentence(error: CapsaError, about: str = "") -> str:
 
 def printable(text: str) -> str:
     """The text without what could move the cursor, turn the line around or does not encode; line breaks stay."""
+    if text.isprintable():  # none of what is unsafe is
+        return text
     return "".join(character if _is_safe(character) else _escaped(character) for character in text)
 
 

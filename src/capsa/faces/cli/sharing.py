@@ -10,12 +10,12 @@ from capsa.core.names import check_key
 from capsa.core.pages import Kind
 from capsa.errors import RefusedError
 from capsa.faces.cli.exits import Exit
+from capsa.faces.cli.finding import find_view, is_folder
 from capsa.faces.cli.homes import home_root
 from capsa.faces.cli.output import Screen
 from capsa.faces.cli.passphrases import Unlock, unlock_of
 from capsa.faces.cli.running import run
 from capsa.faces.cli.start import at_home
-from capsa.faces.cli.stored import find_file, is_folder
 
 
 def share(options: Namespace, screen: Screen) -> int:
@@ -28,7 +28,7 @@ async def _share(root: Path, unlock: Unlock, key: str, screen: Screen) -> int:
         snapshot = await context.files().catalog.snapshot()
         if await is_folder(snapshot, key):
             raise _only_files(f"{key} is a folder")
-        version = (await find_file(snapshot, key)).versions[0]
+        version = (await find_view(snapshot, key)).versions[0]
     if version.kind is not Kind.FILE:
         raise _only_files(f"{key} is a {version.kind.name.lower()}")
     cap = format_cap(version.cap)

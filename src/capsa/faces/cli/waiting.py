@@ -13,6 +13,7 @@ from capsa.core.catalog.entries import VersionEntry
 from capsa.core.commands import Status, StatusTold
 from capsa.core.names import check_key
 from capsa.faces.cli.exits import Exit
+from capsa.faces.cli.finding import find_view
 from capsa.faces.cli.homes import home_root
 from capsa.faces.cli.output import Screen
 from capsa.faces.cli.passphrases import Unlock, unlock_of
@@ -20,7 +21,6 @@ from capsa.faces.cli.putting import SETTLE_SECONDS
 from capsa.faces.cli.quantities import count_of, parse_duration
 from capsa.faces.cli.running import run
 from capsa.faces.cli.start import HomeContext, at_home
-from capsa.faces.cli.stored import find_file
 
 _LOOK_SECONDS: Final = 0.2
 _LOOK_SECONDS_MAX: Final = 5.0
@@ -46,7 +46,7 @@ async def _wait(root: Path, unlock: Unlock, keys: Sequence[str], timeout: int | 
 async def _for_keys(context: HomeContext, keys: Sequence[str], timeout: int | None, screen: Screen) -> int:
     """Tell of each file as soon as it is complete, and in the end of those that are not; how many these are."""
     snapshot = await context.files().catalog.snapshot()
-    waiting = [(await find_file(snapshot, key)).versions[0] for key in keys]
+    waiting = [(await find_view(snapshot, key)).versions[0] for key in keys]
     async for last in _looks(timeout):
         standings = await _stand(context, waiting)
         for standing in standings:
