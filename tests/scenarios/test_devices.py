@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from capsa.client.catalog import Owner
 from capsa.client.recovery import Recovered, recover
-from capsa.core.commands import OpenPuts, Status, StatusTold
+from capsa.core.commands import HeadLockTaken, OpenPuts, Status, StatusTold, TakeHeadLock
 from capsa.core.heads import Head
 from capsa.core.ids import BlockId, Buffer
 from capsa.core.messages import Message, Sync
@@ -22,6 +22,7 @@ from capsa.node.membership import Members
 from capsa.node.settings import NodeConfig
 from capsa.testing.world.disk import SimDisk
 from capsa.testing.world.members import Circle, Desk
+from capsa.testing.world.wires import Link
 from capsa.testing.world.world import World, simulate
 from tests.scenarios.stores import copy_disk, holdings
 
@@ -146,7 +147,11 @@ def test_a_home_that_was_put_back_from_an_old_copy_goes_on_above_its_newest_head
         await circle.host("ann").stop()
         await asyncio.sleep(300)
         circle.host("ann").disk = backup
+        for other in NAMES[1:]:  # far away, so that a command asks before anybody has told anything
+            world.network.set_link("ann", other, Link(latency_s=0.2))
         circle.start("ann")
+        taken = await circle.run("ann", lambda desk: desk.link.ask(TakeHeadLock(), HeadLockTaken))
+        assert taken.sequence > max(Head.parse(head, circle.network).sequence for head in taken.heads) >= 4
         await circle.put("ann", {"after": b"after"})
         assert await listed(circle, "ann") == only(files | {"after": b"after"})
         status = await circle.run("cat", lambda desk: desk.link.ask(Status(), StatusTold))
