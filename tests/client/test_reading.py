@@ -13,10 +13,11 @@ import pytest
 from capsa.client.jobs import Stored
 from capsa.client.parts import part_path
 from capsa.core.caps import Cap
-from capsa.errors import CapsaError, IntegrityError, NotFoundError, RefusedError
+from capsa.errors import CapsaError, IntegrityError, NotFoundError, RefusedError, UnreachableError
 from tests.node.network import SMALL, Client, Network, content_of, live, noise, until, write
 
 SIZE = 40 * SMALL.chunk_size + 1000
+LONG = 5 * SIZE
 
 
 async def stored_by_bob(network: Network, source: Path, key: str) -> Stored:
@@ -185,3 +186,30 @@ async def test_a_file_of_which_blocks_are_gone_fails_and_leaves_no_target(tmp_pa
                 await ann.reader.fetch_to(stored.cap, root, target)
             assert not isinstance(caught.value, NotFoundError) and caught.value.retryable
             assert not target.exists()
+
+
+async def test_a_get_that_lost_the_network_midway_goes_on_when_it_is_back(tmp_path: Path) -> None:
+    source, target = write(tmp_path / "film.bin", noise(LONG)), tmp_path / "out"
+    async with live(tmp_path, "ann bob", copies=0) as network:
+        stored = await stored_by_bob(network, source, "film.bin")
+        assert stored.cap is not None
+        async with network.client("ann") as ann, asyncio.TaskGroup() as tasks:
+            root = await ann.reader.open(stored.cap)
+            counted = Counted()
+
+            def count(size: int) -> None:
+                counted(size)
+                if sum(counted.reports) >= LONG // 3 and "bob" in network.running and not leaving:
+                    leaving.append(tasks.create_task(network.down("bob")))
+
+            leaving: list[asyncio.Task[None]] = []
+            with pytest.raises(UnreachableError) as caught:
+                await ann.reader.fetch_to(stored.cap, root, target, progress=count)
+            assert caught.value.retryable and not target.exists()
+            await leaving[0]
+            await network.up("bob")
+            await network.acquainted("ann", "bob")
+            again = Counted()
+            await ann.reader.fetch_to(stored.cap, root, target, progress=again)
+            assert LONG // 3 <= again.reports[0] < LONG and sum(again.reports) == LONG
+        assert content_of(target) == noise(LONG)
