@@ -454,6 +454,31 @@ def test_a_folder_that_cannot_be_listed_is_one_failure(tree: Path, monkeypatch: 
     assert "cannot be listed: Permission denied" in error.message
 
 
+class Broken:
+    """A listing whose only entry is on a bad sector."""
+
+    name = "bad"
+
+    def __enter__(self) -> Iterator[Broken]:
+        return iter([self])
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to let go."""
+
+    def is_dir(self, *, follow_symlinks: bool) -> bool:
+        return False
+
+    def stat(self, *, follow_symlinks: bool) -> os.stat_result:
+        raise OSError(5, "Input/output error")
+
+
+def test_what_cannot_be_looked_at_is_a_failure_and_leaves_no_empty_folder(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "scandir", lambda _: Broken())
+    assert found(tree) == {"t/bad": "failed"}
+
+
 def test_names_that_are_too_long_have_a_hint_that_helps(tree: Path) -> None:
     (tree / "bad\n").write_text("x")
     [error] = errors(tree).values()
