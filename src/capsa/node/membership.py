@@ -218,7 +218,7 @@ class Members:
 
     def _count_old(self, blobs: Sequence[bytes]) -> None:
         """Count our owner's heads that come though newer ones were seen, and that nothing falls back to."""
-        kept = {head.signed for head in self._gossip.heads()}
+        kept = {head.signed for head in self._gossip.heads()} if blobs else ()
         for head in (Head.parse(blob, self._config.network) for blob in blobs if blob not in kept):
             if head.owner == self._config.owner and head.sequence < self.floor(head.device):
                 self.old_heads += 1
