@@ -109,6 +109,14 @@ async def test_odd_names_come_back(tmp_path: Path, name: str) -> None:
     assert (tmp_path / "out" / "t" / name / name).read_bytes() == b"odd"
 
 
+async def test_folders_may_be_as_deep_as_keys_allow(tmp_path: Path) -> None:
+    vault = Vault()
+    vault.file("a/" * 511 + "x", b"deep")
+    assert failed(await vault.restore(tmp_path)) == {}
+    assert failed(await vault.restore(tmp_path, overwrite=True)) == {}
+    assert (tmp_path / ("a/" * 511 + "x")).read_bytes() == b"deep"
+
+
 async def test_a_name_that_the_file_system_refuses_fails_alone(tmp_path: Path) -> None:
     vault = Vault()
     vault.file("x" * 256 + "/a", b"1")
