@@ -5,19 +5,17 @@ The command holds the owner's keys and seals and signs; the node stores, sends a
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from capsa.core.messages import Blob, Blobs, Claim16, Count, Failure, Got, Id, Ids, Indexes, Message, Sizes, Text
+from capsa.core.openkeys import AreKeysKept, DropKeys, KeepKeys, KeysKept, KeysTaken, TakeKeys
 
 Claims16 = Annotated[tuple[Claim16, ...], Meta(max_length=1024)]
 Counts = Annotated[tuple[Count, ...], Meta(max_length=1024)]
 Secrets = Annotated[tuple[Annotated[bytes, Meta(max_length=48)], ...], Meta(max_length=1024)]
-
-KEYS_SECONDS_MAX: Final = 30 * 24 * 3600
-"""For how long a node keeps opened keys at most."""
 
 
 class Greet(Message, frozen=True, array_like=True):
@@ -335,52 +333,6 @@ class Probed(Message, frozen=True, array_like=True):
 
 class Done(Message, frozen=True, array_like=True):
     code = 130
-
-
-class KeepKeys(Message, frozen=True, array_like=True):
-    """Keep the owner's entropy in memory for so many seconds from now. The reply is `KeysKept`."""
-
-    code = 131
-    entropy: Id
-    seconds: Annotated[int, Meta(ge=1, le=KEYS_SECONDS_MAX)]
-
-    def __repr__(self) -> str:
-        return f"KeepKeys(seconds={self.seconds})"
-
-
-class DropKeys(Message, frozen=True, array_like=True):
-    """Forget it. The reply is `Done`."""
-
-    code = 132
-
-
-class TakeKeys(Message, frozen=True, array_like=True):
-    """The owner's entropy, please."""
-
-    code = 133
-
-
-class KeysTaken(Message, frozen=True, array_like=True):
-    """It, or nothing where none is kept."""
-
-    code = 134
-    entropy: Annotated[bytes, Meta(max_length=32)]
-
-    def __repr__(self) -> str:
-        return "KeysTaken()"
-
-
-class AreKeysKept(Message, frozen=True, array_like=True):
-    """For how long is the entropy still kept?"""
-
-    code = 135
-
-
-class KeysKept(Message, frozen=True, array_like=True):
-    """For so many seconds; 0 where none is kept."""
-
-    code = 136
-    seconds: Count
 
 
 class Recall(Message, frozen=True, array_like=True):

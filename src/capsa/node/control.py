@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from capsa.core import commands as c
+from capsa.core import openkeys as keys
 from capsa.core.heads import Head
 from capsa.core.ids import BlockId, NodeId
 from capsa.core.messages import Got, Have, Held, Message, Sync
@@ -98,10 +99,10 @@ class Control:
             c.Status: self._status,
             c.Examine: examiner.examine,
             c.Probe: examiner.probe,
-            c.KeepKeys: self._keep_keys,
-            c.DropKeys: self._drop_keys,
-            c.TakeKeys: self._take_keys,
-            c.AreKeysKept: self._are_keys_kept,
+            keys.KeepKeys: self._keep_keys,
+            keys.DropKeys: self._drop_keys,
+            keys.TakeKeys: self._take_keys,
+            keys.AreKeysKept: self._are_keys_kept,
             c.Transfers: self._transfers_told,
             c.Unfinished: self._unfinished,
             **putting.handlers,
@@ -226,21 +227,21 @@ class Control:
 
     # --- keys
 
-    async def _keep_keys(self, session: Session, message: c.KeepKeys, payload: memoryview) -> Answer:
+    async def _keep_keys(self, session: Session, message: keys.KeepKeys, payload: memoryview) -> Answer:
         if not self._config.serving:
             raise RefusedError("No node runs in this home that could keep the keys open.", "Start one with 'capsa up'.")
         self._keyring.keep(message.entropy, message.seconds)
-        return c.KeysKept(message.seconds), ()
+        return keys.KeysKept(message.seconds), ()
 
-    async def _drop_keys(self, session: Session, message: c.DropKeys, payload: memoryview) -> Answer:
+    async def _drop_keys(self, session: Session, message: keys.DropKeys, payload: memoryview) -> Answer:
         self._keyring.drop()
         return c.Done(), ()
 
-    async def _take_keys(self, session: Session, message: c.TakeKeys, payload: memoryview) -> Answer:
-        return c.KeysTaken(self._keyring.take()), ()
+    async def _take_keys(self, session: Session, message: keys.TakeKeys, payload: memoryview) -> Answer:
+        return keys.KeysTaken(self._keyring.take()), ()
 
-    async def _are_keys_kept(self, session: Session, message: c.AreKeysKept, payload: memoryview) -> Answer:
-        return c.KeysKept(math.ceil(self._keyring.seconds_left())), ()
+    async def _are_keys_kept(self, session: Session, message: keys.AreKeysKept, payload: memoryview) -> Answer:
+        return keys.KeysKept(math.ceil(self._keyring.seconds_left())), ()
 
     # --- looking
 

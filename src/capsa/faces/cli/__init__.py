@@ -13,6 +13,7 @@ from importlib import import_module
 
 from capsa import __version__
 from capsa.faces.cli.exits import Exit, as_capsa_error, exit_of
+from capsa.faces.cli.given import check_stdin
 from capsa.faces.cli.grammar import BY_NAME
 from capsa.faces.cli.options import VersionAsked
 from capsa.faces.cli.output import OutputClosedError, Screen, forget
@@ -44,6 +45,7 @@ def _run(words: Sequence[str], screen: Screen) -> int:
     except SystemExit as ended:  # after --help
         return Exit.DONE if ended.code in (0, None) else Exit.USAGE
     screen.json, screen.quiet = options.json, options.quiet
+    check_stdin(options)
     return _command(options.command)(options, screen)
 
 

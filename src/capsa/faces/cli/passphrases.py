@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias
 
 from capsa.client.link import HomeLink
-from capsa.core.commands import KeysTaken, TakeKeys
 from capsa.core.keys import OwnerKeys
 from capsa.core.keystore import OpenKeystore, SealedKeystore
+from capsa.core.openkeys import KeysTaken, TakeKeys
 from capsa.errors import LockedError, UnknownKindError, UsageError
-from capsa.faces.cli.given import STDIN
 from capsa.faces.cli.output import Screen
 from capsa.node.home import Home
 from capsa.node.runtime import ThreadWorkers
@@ -29,12 +28,6 @@ Reveal: TypeAlias = Callable[[Home, HomeLink | None], Awaitable[bytes]]
 VARIABLE: Final = "CAPSA_PASSPHRASE"
 _WAYS: Final = f"Give --passphrase-file or {VARIABLE}"
 _TRIES: Final = 3
-_TAKES_STDIN: Final = (
-    *("paths", "what", "cap_file", "invite", "invite_file", "card", "kit", "phrase_file", "new_passphrase_file"),
-)
-"""Options and arguments that read stdin where they are `-`."""
-_ELSE_STDIN: Final = (("invite", "invite_file"), ("card", "kit"))
-"""Options of which one must be given: without any, stdin is read."""
 
 
 class _Source(Enum):
@@ -57,8 +50,6 @@ class _Given:
         if options.passphrase_file is not None:
             if options.no_passphrase:
                 raise UsageError("--passphrase-file and --no-passphrase exclude each other.", "Leave out one of them.")
-            if options.passphrase_file == STDIN and _stdin_is_wanted(options):
-                raise UsageError("Stdin cannot be two things at once.", "Give the passphrase in a file.")
             return cls(str(options.passphrase_file))
         if options.no_passphrase:
             return cls(_Source.NOWHERE)
@@ -180,18 +171,3 @@ async def _asked(given: _Given, home: Home, keystore: SealedKeystore, screen: Sc
                 raise
             screen.note(error.message)
     raise LockedError("No passphrase was typed: the keys stay locked.", "Run the command again.")
-
-
-def _stdin_is_wanted(options: Namespace) -> bool:
-    """Whether something else than the passphrase is read from stdin."""
-    values = vars(options)
-    if any(STDIN in _listed(values.get(name)) for name in _TAKES_STDIN):
-        return True
-    return any(names[0] in values and all(values[name] is None for name in names) for names in _ELSE_STDIN)
-
-
-def _listed(value: object) -> Iterator[object]:
-    if isinstance(value, list):
-        yield from value
-    else:
-        yield value

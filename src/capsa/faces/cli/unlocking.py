@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from capsa.client.link import HomeLink
-from capsa.core.commands import KEYS_SECONDS_MAX, AreKeysKept, Done, DropKeys, KeepKeys, KeysKept
+from capsa.core.commands import Done
 from capsa.core.keystore import SALT_SIZE, Keystore, OpenKeystore, SealedKeystore
+from capsa.core.openkeys import KEYS_SECONDS_MAX, AreKeysKept, DropKeys, KeepKeys, KeysKept
 from capsa.errors import HomeError, LockedError, RefusedError, UnknownKindError, UsageError
 from capsa.faces.cli.exits import Exit
 from capsa.faces.cli.homes import home_root
