@@ -19,6 +19,8 @@ from capsa.node.settings import NodeConfig
 
 ANSWER_SECONDS: Final = 3.0
 """Within which a process that lives says so; a session with one that does not ends."""
+BESIDE_SECONDS: Final = 30.0
+"""How long the session of one of two duplicates goes on beside the newer one of the other, so that both can read."""
 _PAIRS_MAX: Final = 256
 
 _log = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ class Duplicates:
         self._suspects: asyncio.Queue[tuple[Session, Session]] = asyncio.Queue()
         self._asked: set[NodeId] = set()
         self._proven: dict[frozenset[bytes], None] = {}
+        self._beside: dict[NodeId, Session] = {}
         self.found = False
         """Whether another process with our device key has proven that it runs beside this one."""
 
@@ -77,7 +80,7 @@ class Duplicates:
         assert old.hello is not None and new.hello is not None
         node = new.peer.node
         if frozenset((old.hello.boot, new.hello.boot)) in self._proven:
-            old.retire()
+            self._keep_beside(node, old)
         elif node in self._asked:
             old.abort()
         else:
@@ -94,12 +97,19 @@ class Duplicates:
         node = new.peer.node
         try:
             await self._confront(node, old, new)
-            old.retire()
+            self._keep_beside(node, old)
         except CapsaError as error:  # it was a restart, as a rule
             _log.debug("node %s has no duplicate: %s", node.hex()[:8], error.message)
             old.abort()
         finally:
             self._asked.discard(node)
+
+    def _keep_beside(self, node: NodeId, old: Session) -> None:
+        """Whoever loses its session dials at once, and would take the other's in turn, several times a second."""
+        if node in self._beside:
+            self._beside[node].retire()
+        self._beside[node] = old
+        asyncio.get_running_loop().call_later(BESIDE_SECONDS, old.retire)
 
     async def _confront(self, node: NodeId, old: Session, new: Session) -> None:
         """Tell each of the other, with its proof. Raises if either does not answer: whoever is dead proves nothing."""
