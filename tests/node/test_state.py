@@ -152,3 +152,21 @@ def test_a_disk_that_does_not_let_it_be_opened_is_full_or_failing(
 
     with pytest.raises(expected):
         State.open(Disk(tmp_path))
+
+
+def test_a_private_puts_secret_is_kept_as_long_as_the_put_is_open(reopen: Reopen) -> None:
+    sealed, other = b"s" * 48, b"o" * 48
+    assert reopen().open_puts([NAME], [CLAIM], 1.0, [sealed]) == [OpenPut(CLAIM, (), sealed)]
+    assert reopen().open_puts([NAME], [FRESH], 2.0, [other]) == [OpenPut(CLAIM, (), sealed)]
+    reopen().forget_puts([NAME])
+    assert reopen().open_puts([NAME], [FRESH], 3.0, [other]) == [OpenPut(FRESH, (), other)]
+    reopen().publish(b"d" * 32, b"head", [FRESH])
+    assert reopen().open_puts([NAME], [THIRD], 4.0, [sealed]) == [OpenPut(THIRD, (), sealed)]
+
+
+def test_a_stamp_is_recalled_until_another_takes_its_place(reopen: Reopen) -> None:
+    one, two = b"1" * 32, b"2" * 32
+    reopen().remember([NAME, OTHER], [one, two])
+    assert reopen().recall([OTHER, NAME, NAME], [two, two, one]) == [0, 2]
+    reopen().remember([NAME], [two])
+    assert reopen().recall([NAME, NAME, bytes(32)], [one, two, one]) == [1]

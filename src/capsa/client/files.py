@@ -18,10 +18,15 @@ from capsa.client.upload import Signer
 from capsa.core.catalog.entries import VersionEntry
 from capsa.core.commands import Copies, CopiesTold
 from capsa.core.pages import DEFAULT_SHAPE, Shape
-from capsa.errors import CapsaError
+from capsa.errors import CapsaError, ChangedError
 from capsa.seams import Clock, Entropy, Workers
 
 _PLAIN = Wish()
+_TRIES = 3
+
+
+def _uncounted(size: int) -> None:
+    """What was counted already, or nobody asked for."""
 
 
 class Files:
@@ -50,7 +55,7 @@ class Files:
         jobs: Iterable[Job],
         wish: Wish = _PLAIN,
         *,
-        progress: Progress = lambda size: None,
+        progress: Progress = _uncounted,
     ) -> AsyncIterator[Stored]:
         """Store files, yielding what became of each once it is durable and recorded.
 
@@ -71,7 +76,7 @@ class Files:
                 if (error := _refusal(verdict, wish)) is not None:
                     yield Stored(verdict.job.key, error=error)
                 elif not _is_same(verdict, terms.copies):
-                    to_send.append(verdict)
+                    to_send.append(verdict.job)
             for outcome in await self._store(to_send, terms, wish.new_version, progress):
                 yield outcome
 
@@ -107,12 +112,24 @@ class Files:
 
     # --- sending and recording
 
-    async def _store(
-        self, verdicts: Sequence[Verdict], terms: Terms, further: bool, progress: Progress
-    ) -> list[Stored]:
-        if not verdicts:
+    async def _store(self, jobs: Sequence[Job], terms: Terms, further: bool, progress: Progress) -> list[Stored]:
+        """Send and record; again if another command of this home finished, or gave up, one of these puts meanwhile.
+
+        The two had one claim id then, and what is sealed comes out the same, so that nothing is sent twice.
+        """
+        if not jobs:
             return []
-        sent = await self._sender.send([verdict.job for verdict in verdicts], terms, progress)
+        for _ in range(_TRIES - 1):
+            try:
+                return await self._store_once(jobs, terms, further, progress)
+            except ChangedError:
+                if not all(job.repeatable for job in jobs):
+                    raise
+                progress = _uncounted
+        return await self._store_once(jobs, terms, further, progress)
+
+    async def _store_once(self, jobs: Sequence[Job], terms: Terms, further: bool, progress: Progress) -> list[Stored]:
+        sent = await self._sender.send(jobs, terms, progress)
         failed = [outcome for outcome in sent if isinstance(outcome, Stored)]
         return failed + await self._record([draft for draft in sent if isinstance(draft, Draft)], terms, further)
 

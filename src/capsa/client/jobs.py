@@ -100,7 +100,7 @@ def batches(jobs: Iterable[Job]) -> Iterator[list[Job]]:
         if len(batch) == BATCH_FILES or size >= BATCH_BYTES or key in batch:
             yield list(batch.values())
             batch, size = {}, 0
-        batch[key] = replace(job, key=key)
+        batch[key] = job if key == job.key else replace(job, key=key)
         size += job.size or 0
     if batch:
         yield list(batch.values())

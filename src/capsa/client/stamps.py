@@ -26,10 +26,11 @@ class Stamp:
         """The stamp of what `stat` found."""
         return cls(found.st_size, found.st_mtime_ns, found.st_ino)
 
-    def is_racy(self, opened_ns: int) -> bool:
-        """Whether the file may change unseen after it was opened (nanoseconds since 1970), with this very stamp.
+    def is_racy(self, before_ns: int) -> bool:
+        """Whether the file may have changed, or may yet change, unseen: with this very stamp, after it was opened.
 
-        Then nobody may go by it: the next put has to read the file again.
+        `before_ns`, in nanoseconds since 1970, is a moment before that. Then nobody may go by the stamp, and the next
+        put has to read the file again; so it is with every file from the future.
         """
         coarse = self.mtime_ns % _SECOND_NS == 0
-        return abs(opened_ns - self.mtime_ns) <= (RACY_COARSE_NS if coarse else RACY_NS)
+        return self.mtime_ns >= before_ns - (RACY_COARSE_NS if coarse else RACY_NS)

@@ -186,7 +186,8 @@ def check_name(name: str) -> None:
     size = _utf8_size(name, "A file's name")
     if size > NAME_SIZE_MAX:
         raise FormatError(f"A file's name has {size} bytes where at most {NAME_SIZE_MAX} are allowed.")
-    if any(unicodedata.category(character) == "Cc" for character in name):
+    plain = name.isascii() and name.isprintable()  # as nearly all are: no need to look at each character
+    if not plain and any(unicodedata.category(character) == "Cc" for character in name):
         raise FormatError("A file's name has control characters.")
 
 

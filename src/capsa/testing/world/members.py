@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from capsa.client.catalog import Owner
 from capsa.client.files import Files
-from capsa.client.jobs import Job, Stored
+from capsa.client.jobs import Job, Stored, Wish
 from capsa.client.link import HomeLink
 from capsa.client.reading import Reader
 from capsa.client.stamps import Stamp
@@ -46,6 +46,7 @@ CONTROL_PORT: Final = 2
 
 _BESIDE: Final = Link(latency_s=50e-6)
 _POLL_SECONDS: Final = 0.25
+_PLAIN: Final = Wish()
 _MEETING_SECONDS_MAX: Final = 60.0
 
 
@@ -103,13 +104,13 @@ class Desk:
     files: Files
     reader: Reader
 
-    def put_each(self, contents: Mapping[str, bytes]) -> AsyncIterator[Stored]:
+    def put_each(self, contents: Mapping[str, bytes], wish: Wish = _PLAIN) -> AsyncIterator[Stored]:
         """Put bytes under keys, yielding what became of each as soon as it is acknowledged."""
-        return self.files.put([Job(key, partial(Content, data), len(data)) for key, data in contents.items()])
+        return self.files.put([Job(key, partial(Content, data), len(data)) for key, data in contents.items()], wish)
 
-    async def put(self, contents: Mapping[str, bytes]) -> list[Stored]:
+    async def put(self, contents: Mapping[str, bytes], wish: Wish = _PLAIN) -> list[Stored]:
         """Put bytes under keys; what became of each."""
-        return [stored async for stored in self.put_each(contents)]
+        return [stored async for stored in self.put_each(contents, wish)]
 
     async def get(self, cap: Cap) -> bytes:
         """The whole of a file."""
@@ -313,9 +314,9 @@ class Circle:
         await self.command(name, main, failed=outcomes.append).ended()
         return outcomes[0] if outcomes else None
 
-    async def put(self, name: str, contents: Mapping[str, bytes]) -> dict[str, Stored]:
+    async def put(self, name: str, contents: Mapping[str, bytes], wish: Wish = _PLAIN) -> dict[str, Stored]:
         """Put bytes under keys from a member's home; what became of each key."""
-        stored = await self.run(name, lambda desk: desk.put(contents))
+        stored = await self.run(name, lambda desk: desk.put(contents, wish))
         return {one.key: one for one in stored}
 
     async def get(self, name: str, cap: Cap) -> bytes:
