@@ -36,7 +36,7 @@ _ERROR_LEVEL: Final = "l"
 _TEXT_CODE_MAX: Final = 666
 """Characters in a code of version 14, the largest (73 dots and a margin) that 80 columns hold: ISO/IEC 18004."""
 _PAGE_CODE_MAX: Final = 1249
-"""Characters in a code of version 20: dots of 0.7 mm on a printed page."""
+"""Characters in a code of version 20: dots of 0.65 mm on a printed page."""
 _TEXT_MARGIN: Final = 2
 _HALVES: Final = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
 

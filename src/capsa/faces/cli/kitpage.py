@@ -12,22 +12,22 @@ _STYLE: Final = """
 @page { margin: 14mm 16mm; }
 * { box-sizing: border-box; }
 html { background: #fff; color: #111; }
-body { font: 10.5pt/1.4 Georgia, "Times New Roman", serif; max-width: 178mm; margin: 0 auto; padding: 1em; }
-h1 { font-size: 20pt; margin: 0 0 .2em; }
-h2 { font-size: 12pt; margin: 1.2em 0 .4em; border-bottom: 1px solid #999; }
+body { font: 10pt/1.35 Georgia, "Times New Roman", serif; max-width: 178mm; margin: 0 auto; padding: 1em; }
+h1 { font-size: 18pt; margin: 0 0 .2em; }
+h2 { font-size: 11.5pt; margin: .9em 0 .35em; border-bottom: 1px solid #999; }
 p { margin: .4em 0; }
 code, .words, .facts td { font-family: "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 .facts th { text-align: left; font-weight: normal; padding-right: 1.5em; vertical-align: top; }
 .facts td { font-size: 8.5pt; overflow-wrap: anywhere; }
-.words { width: 100%; border-collapse: collapse; font-size: 12pt; break-inside: avoid; }
-.words td { border: 1px solid #bbb; padding: .25em .6em; width: 25%; }
+.words { width: 100%; border-collapse: collapse; font-size: 11pt; break-inside: avoid; }
+.words td { border: 1px solid #bbb; padding: .15em .6em; width: 25%; }
 .words small { display: inline-block; width: 1.8em; color: #666; }
-.card { display: grid; grid-template-columns: 72mm 1fr; gap: 6mm; break-inside: avoid; align-items: start; }
-.card svg { width: 72mm; height: 72mm; }
-.card code { font-size: 7.5pt; line-height: 1.35; overflow-wrap: anywhere; }
-ul { margin: .4em 0; padding-left: 1.2em; }
+.card { display: grid; grid-template-columns: 68mm 1fr; gap: 6mm; break-inside: avoid; align-items: start; }
+.card svg { width: 68mm; height: 68mm; }
+.card code { font-size: 6.5pt; line-height: 1.3; word-break: break-all; }
+ul { margin: .3em 0; padding-left: 1.2em; }
 li { break-inside: avoid; }
-li code { display: block; margin: .1em 0 .4em 1em; }
+li code { display: block; margin: 0 0 .1em 1em; }
 @media print { body { max-width: none; padding: 0; } }
 @media (max-width: 40em) { .card { grid-template-columns: 1fr; } }
 """
