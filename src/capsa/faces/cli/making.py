@@ -199,3 +199,4 @@ def _tell(home: Home, new: Newcomer, screen: Screen, **more: object) -> None:
     words = phrase.split()
     for start in range(0, len(words), _WORDS_A_LINE):
         screen.result("  " + " ".join(words[start : start + _WORDS_A_LINE]))
+    screen.say("\nOnce others are in, 'capsa kit' makes a page to print, which holds them and the way to the network.")
