@@ -23,7 +23,8 @@ _HIDE_CURSOR: Final = "\x1b[?25l"
 _SHOW_CURSOR: Final = "\x1b[?25h"
 _COLUMNS: Final = 80
 _COLUMNS_MIN: Final = 20
-_DUMB: Final = "dumb"
+_UNABLE: Final = {None, "", "dumb"}
+"""Values of TERM that say nothing, or that the cursor cannot be moved."""
 
 
 def columns_of(stream: TextIO) -> int:
@@ -45,7 +46,7 @@ class Terminal:
     @classmethod
     def on(cls, stream: TextIO | None) -> Self | None:
         """The terminal behind a stream; None where nothing can be drawn."""
-        if stream is None or not is_terminal(stream) or os.environ.get("TERM", _DUMB) == _DUMB:
+        if stream is None or not is_terminal(stream) or os.environ.get("TERM") in _UNABLE:
             return None
         encoding = (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "")
         return cls(stream, Style(colour=wants_colour(stream), drawn=encoding == "utf8"))
