@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capsa.core.names import check_key, check_prefix, folder_clashes, folders_of, is_folder_clash, last_part
+from capsa.core.names import check_key, check_prefix, folders_of, last_part
 from capsa.errors import UsageError
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "names.json").read_text("utf-8"))
@@ -57,17 +57,3 @@ def test_folders() -> None:
     assert list(folders_of("a/b/c")) == ["a", "a/b"]
     assert list(folders_of("a")) == []
     assert last_part("a/b/c") == "c"
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "clash"),
-    [("a", "a/b", True), ("a/b/c", "a", True), ("a", "a", False), ("a", "ab/c", False), ("a/b", "a/c", False)],
-)
-def test_folder_clash(one: str, other: str, clash: bool) -> None:
-    assert is_folder_clash(one, other) is clash
-
-
-@given(st.sets(st.text("ab-0", min_size=1, max_size=6).map(lambda text: "/".join(text.split("0")))))
-def test_all_clashes_are_found_in_one_pass(keys: set[str]) -> None:
-    expected = {(a, b) for a in keys for b in keys if b.startswith(a + "/")}
-    assert set(folder_clashes(sorted(keys))) == expected

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from capsa.errors import UsageError
@@ -60,25 +60,6 @@ def folders_of(key: str) -> Iterator[str]:
     while end >= 0:
         yield key[:end]
         end = key.find(SEPARATOR, end + 1)
-
-
-def is_folder_clash(one: str, other: str) -> bool:
-    """Whether one of two keys is a folder that the other lies in, so that both cannot be files of one tree."""
-    shorter, longer = sorted((one, other), key=len)
-    return longer.startswith(shorter + SEPARATOR)
-
-
-def folder_clashes(keys: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """All (folder, key within it) among keys that come in ascending order."""
-    open_keys: list[str] = []
-    for key in keys:
-        # What is no beginning of this key begins no later one either, for they are sorted.
-        while open_keys and not key.startswith(open_keys[-1]):
-            open_keys.pop()
-        for earlier in open_keys:
-            if is_folder_clash(earlier, key):
-                yield earlier, key
-        open_keys.append(key)
 
 
 def _too_long() -> UsageError:
