@@ -157,7 +157,7 @@ class _Work:
         return 0.0 if begun is None else round(time.monotonic() - begun[0], 3)
 
     def _watched(self, job: Job, progress: Progress) -> Job:
-        return replace(job, open=partial(self._begin, job, progress))
+        return Job(job.key, partial(self._begin, job, progress), job.size, job.repeatable, job.stamp)
 
     def _begin(self, job: Job, progress: Progress) -> Source:
         self.begun.setdefault(job.key, (time.monotonic(), job))
