@@ -102,6 +102,14 @@ def test_the_whole_is_told_first(changes: dict[str, float], told: tuple[str, ...
     assert [text for text in told if text not in line] == []
 
 
+@pytest.mark.parametrize(
+    ("files", "told"), [((0, None), ""), ((1, 1), ""), ((1200, None), "1,200 files done"), ((3, 12), "3 of 12 files")]
+)
+def test_several_files_are_counted(files: tuple[int, int | None], told: str) -> None:
+    title = picture(replace(PUT, current="", files=files, copies=None), 79, Style())[0]
+    assert title.removeprefix("put").strip() == told
+
+
 def test_more_nodes_than_there_is_room_for_are_counted() -> None:
     nodes = [Share(f"node {number}", 1, 0.0, 1) for number in range(NODES_MAX + 1)]
     assert len(picture(replace(PUT, nodes=nodes[:-1]), 79, Style())) == 2 + NODES_MAX

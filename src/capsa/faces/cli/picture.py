@@ -37,8 +37,8 @@ class Facts:
     total: int | None
     rate: float = 0.0
     current: str = ""
-    files: tuple[int, int] | None = None
-    """Files done, of so many; told where there are several."""
+    files: tuple[int, int | None] | None = None
+    """Files done, of so many if that is known; told where there are several."""
     copies: tuple[float, int] | None = None
     """How many copies there are of what is stored here so far, on average, of how many wanted; the home counted."""
     nodes: Sequence[Share] = ()
@@ -55,8 +55,11 @@ def picture(facts: Facts, width: int, style: Style) -> list[str]:
 
 def _title(facts: Facts, width: int, style: Style) -> str:
     counts = []
-    if facts.files is not None and facts.files[1] > 1:
-        counts.append(f"{facts.files[0]:,} of {count_of(facts.files[1], 'file')}")
+    files_done, files = facts.files or (0, None)
+    if files is not None and files > 1:
+        counts.append(f"{files_done:,} of {count_of(files, 'file')}")
+    elif files is None and files_done > 1:
+        counts.append(f"{count_of(files_done, 'file')} done")
     if facts.copies is not None:
         counts.append(f"{facts.copies[0]:.1f} of {count_of(facts.copies[1], 'copy', 'copies')}")
     what, told = ends(f"{facts.label}  {facts.current}".rstrip(), counts, width)

@@ -173,7 +173,7 @@ class Progress:
             total=self._total,
             rate=self._rate.at(now, self._done),
             current=self._current,
-            files=None if self._files is None else (self._files_done, self._files),
+            files=(self._files_done, self._files),
             copies=(min(stored / here, self._wanted), self._wanted) if self._wanted and here else None,
             nodes=nodes,
         )

@@ -135,7 +135,8 @@ async def beside_node(root: Path) -> AsyncIterator[HomeContext]:
 
 def _tell_of_waiting() -> None:
     if sys.stderr.isatty():
-        print("The home's node does not answer; waiting for it to come back.", file=sys.stderr)
+        with suppress(OSError):  # the terminal may be gone as well
+            print("The home's node does not answer; waiting for it to come back.", file=sys.stderr, flush=True)
 
 
 def _reconnecting(unix: UnixTransport, home: Home, first: Session) -> Callable[[], Awaitable[Session]]:
