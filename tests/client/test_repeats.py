@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from capsa.client.jobs import BATCH_FILES, Job, Preview, Stored, Wish
-from capsa.client.sources import FileSource, FolderSource, LinkSource, Source
+from capsa.client.sources import FileSource, FolderSource, LinkSource, Source, StreamSource
 from capsa.client.stamps import Stamp
 from capsa.core.pages import Kind
 from capsa.errors import NotFoundError, RefusedError
@@ -97,8 +98,8 @@ async def test_a_file_that_looks_otherwise_is_read(tmp_path: Path, folder: Folde
             folder.write("b", noise(100, "other"))
             (folder.root / "b").rename(folder.root / "a")
         else:  # another version came to the key meanwhile
-            folder.write("b", noise(100, "other"))
-            await put(ann, [Job("a", lambda: FileSource(folder.root / "b"))], Wish(new_version=True))
+            stream = Job("a", lambda: StreamSource(io.BytesIO(noise(100, "other"))), repeatable=False)
+            await put(ann, [stream], Wish(new_version=True))
         [stored] = await put(ann, [folder.job("a")])
         assert isinstance(stored.error, RefusedError)
 
