@@ -27,11 +27,10 @@ from capsa.faces.cli.outlets import STDOUT, Outlet, descriptor_of, open_outlet, 
 from capsa.faces.cli.output import Screen
 from capsa.faces.cli.passphrases import unlock_of
 from capsa.faces.cli.progress import Progress
-from capsa.faces.cli.putting import SETTLE_SECONDS
 from capsa.faces.cli.quantities import show_size
 from capsa.faces.cli.restoring import get_folder
 from capsa.faces.cli.running import run
-from capsa.faces.cli.start import HomeContext, at_home
+from capsa.faces.cli.start import SETTLE_SECONDS, HomeContext, at_home
 
 _CAP_TEXT_MAX: Final = 4096
 _DASH: Final = "-"

@@ -21,10 +21,9 @@ from capsa.faces.cli.gathering import gathering
 from capsa.faces.cli.homes import home_root
 from capsa.faces.cli.output import Screen, one_line
 from capsa.faces.cli.passphrases import Unlock, unlock_of
-from capsa.faces.cli.putting import SETTLE_SECONDS
 from capsa.faces.cli.quantities import count_of, rfc3339, show_size
 from capsa.faces.cli.running import run
-from capsa.faces.cli.start import at_home
+from capsa.faces.cli.start import SETTLE_SECONDS, at_home
 
 
 def ls(options: Namespace, screen: Screen) -> int:

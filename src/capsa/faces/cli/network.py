@@ -15,10 +15,9 @@ from capsa.faces.cli.cells import cells, cut, left
 from capsa.faces.cli.exits import Exit
 from capsa.faces.cli.homes import home_root
 from capsa.faces.cli.output import Screen, safe_line
-from capsa.faces.cli.putting import SETTLE_SECONDS
 from capsa.faces.cli.quantities import count_of, rfc3339, show_age, show_size
 from capsa.faces.cli.running import run
-from capsa.faces.cli.start import at_home
+from capsa.faces.cli.start import SETTLE_SECONDS, at_home
 from capsa.faces.cli.terminal import columns_of
 from capsa.faces.cli.unlocking import keys_as_told
 

@@ -29,12 +29,10 @@ from capsa.faces.cli.output import Screen
 from capsa.faces.cli.passphrases import Unlock, unlock_of
 from capsa.faces.cli.progress import Progress
 from capsa.faces.cli.running import run
-from capsa.faces.cli.start import HomeContext, at_home
+from capsa.faces.cli.start import SETTLE_SECONDS, HomeContext, at_home
 from capsa.faces.cli.stdin import StdinSource
 from capsa.faces.cli.tally import Tally
 
-SETTLE_SECONDS: Final = 5.0
-"""How long a command that runs without a node looks for members first."""
 AGAIN_MAX: Final = 1000
 """Files that are read again, at the end, since they changed while they were read. What is more has failed."""
 

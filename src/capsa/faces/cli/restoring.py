@@ -16,9 +16,8 @@ from capsa.faces.cli.homes import home_root
 from capsa.faces.cli.output import Screen, describe, one_line
 from capsa.faces.cli.passphrases import unlock_of
 from capsa.faces.cli.progress import Progress
-from capsa.faces.cli.putting import SETTLE_SECONDS
 from capsa.faces.cli.quantities import show_size
-from capsa.faces.cli.start import at_home
+from capsa.faces.cli.start import SETTLE_SECONDS, at_home
 
 
 async def get_folder(options: Namespace, selection: Selection, screen: Screen) -> int:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from capsa.client.catalog import Owner
 from capsa.client.files import Files
@@ -29,6 +29,8 @@ from capsa.node.runtime import SystemClock, SystemEntropy, ThreadWorkers
 if TYPE_CHECKING:
     from capsa.node.app import Node, Ready
 
+SETTLE_SECONDS: Final = 5.0
+"""How long a command that runs without a node looks for members first."""
 _START_SECONDS = 30.0
 LOCK_SECONDS = 10.0
 """How long `up` waits for a command that runs without a node."""

@@ -17,10 +17,9 @@ from capsa.faces.cli.finding import find_view
 from capsa.faces.cli.homes import home_root
 from capsa.faces.cli.output import Screen
 from capsa.faces.cli.passphrases import Unlock, unlock_of
-from capsa.faces.cli.putting import SETTLE_SECONDS
 from capsa.faces.cli.quantities import count_of, parse_duration
 from capsa.faces.cli.running import run
-from capsa.faces.cli.start import HomeContext, at_home
+from capsa.faces.cli.start import SETTLE_SECONDS, HomeContext, at_home
 
 _LOOK_SECONDS: Final = 0.2
 _LOOK_SECONDS_MAX: Final = 5.0
