@@ -72,7 +72,9 @@ class AtTerminal:
         """Wait for the command's end; its exit code."""
         if self._ours < 0:
             return self._process.wait(_PATIENCE_SECONDS)
+        give_up = time.monotonic() + _PATIENCE_SECONDS
         while self._process.poll() is None or select.select([self._ours], [], [], 0)[0]:
+            assert time.monotonic() < give_up, f"it does not end: {self.shown!r}"
             self._read(wait=0.05)
         return self._process.returncode
 
