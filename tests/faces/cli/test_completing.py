@@ -45,6 +45,11 @@ else:
 """
 
 
+def stub_source(typed: Path) -> str:
+    """A program that knows `KEYS`, and notes in a file with what else it was run."""
+    return _STUB.format(python=sys.executable, keys=KEYS, typed=str(typed))
+
+
 @pytest.fixture
 def script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     """What bash reads; and a capsa on the PATH that knows `KEYS`, and notes with what it was run."""
@@ -52,7 +57,7 @@ def script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     (tmp_path / "capsa.bash").write_text(capsys.readouterr().out)
     (tmp_path / "bin").mkdir()
     stub = tmp_path / "bin" / "capsa"
-    stub.write_text(_STUB.format(python=sys.executable, keys=KEYS, typed=str(tmp_path / "typed")))
+    stub.write_text(stub_source(tmp_path / "typed"))
     stub.chmod(0o755)
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "a file").write_text("")
