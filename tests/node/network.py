@@ -22,6 +22,7 @@ from capsa.client.link import HomeLink
 from capsa.client.reading import Reader
 from capsa.client.sources import FileSource
 from capsa.core import commands as c
+from capsa.core import inquiries as q
 from capsa.core import statements as st
 from capsa.core.ids import NodeId
 from capsa.core.keys import DeviceKey, Ed25519Key, OwnerKeys
@@ -113,11 +114,11 @@ class Client:
 
     async def alive(self) -> list[str]:
         """Names of the nodes that its node sees alive, itself included."""
-        told = await self.link.ask(c.Peers(), c.PeersTold)
+        told = await self.link.ask(q.Peers(), q.PeersTold)
         return sorted(line.name for line in told.nodes if line.state == "alive")
 
-    async def status(self) -> c.StatusTold:
-        return await self.link.ask(c.Status(), c.StatusTold)
+    async def status(self) -> q.StatusTold:
+        return await self.link.ask(q.Status(), q.StatusTold)
 
 
 class _Running:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from capsa.core import commands as c
+from capsa.core import inquiries as q
 from tests.node.network import live, until
 
 
@@ -19,7 +19,7 @@ async def test_others_dial_what_a_node_advertises(tmp_path: Path) -> None:
         await network.up("cat", listen=(), bootstrap=(network.address("ben"),))
         await network.acquainted("ann", "ben", "cat")
         async with network.client("cat") as client:
-            lines = {line.name: line for line in (await client.link.ask(c.Peers(), c.PeersTold)).nodes}
+            lines = {line.name: line for line in (await client.link.ask(q.Peers(), q.PeersTold)).nodes}
             assert lines["ann"].addresses == (told,)
 
 
@@ -30,7 +30,7 @@ async def test_who_advertises_nothing_keeps_its_sessions_itself(tmp_path: Path) 
         async with network.client("ben") as client:
 
             async def recorded() -> bool:
-                lines = (await client.link.ask(c.Peers(), c.PeersTold)).nodes
+                lines = (await client.link.ask(q.Peers(), q.PeersTold)).nodes
                 return [line.addresses for line in lines if line.name == "ben"] == [()]
 
             await until(recorded)

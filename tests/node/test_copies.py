@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from capsa.core import commands as c
+from capsa.core import inquiries as q
 from capsa.core.ids import BlockId, ClaimId, block_id
 from capsa.core.messages import Put
 from capsa.errors import NoSpaceError, RefusedError
@@ -171,7 +172,7 @@ async def test_a_copy_on_a_node_that_is_full_by_now_still_counts(tmp_path: Path)
             disks[0].used_percent = 97
 
             async def told_that_it_is_full() -> bool:
-                told = await ann.link.ask(c.Peers(), c.PeersTold)
+                told = await ann.link.ask(q.Peers(), q.PeersTold)
                 return any(line.name == "bob" and 20 * line.free < line.capacity for line in told.nodes)
 
             await until(told_that_it_is_full)

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from capsa.core import commands as c
+from capsa.core import inquiries as q
 from capsa.core.ids import NodeId
 from capsa.core.messages import Hello
 from capsa.net.identity import Peer
@@ -24,7 +24,7 @@ from tests.node.network import Network, live
 
 async def probe(network: Network, address: str, whose: str) -> str:
     async with network.client("ann") as client:
-        return (await client.link.ask(c.Probe(address, network.node(whose)), c.Probed)).outcome
+        return (await client.link.ask(q.Probe(address, network.node(whose)), q.Probed)).outcome
 
 
 async def test_who_answers_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +58,7 @@ async def test_where_a_node_is_found_and_what_it_keeps(tmp_path: Path) -> None:
         await network.up("cat", listen=("tcp://127.0.0.1:0",), advertise=("tcp://cat.example:1",), capacity=1000)
         await network.acquainted("ann", "ben", "cat")
         async with network.client("cat") as client:
-            told = await client.link.ask(c.Examine(), c.Examined)
+            told = await client.link.ask(q.Examine(), q.Examined)
         assert told.listening == (network.address("cat"),)
         assert told.advertised == ("tcp://cat.example:1",)
         assert (told.capacity, told.used, told.copies, told.owners, told.duplicate) == (1000, 0, 1, 3, False)
@@ -73,7 +73,7 @@ def test_how_far_clocks_of_members_are_ahead() -> None:
         await circle.gather()
 
         async def ask(desk: Desk) -> tuple[float, ...]:
-            return (await desk.link.ask(c.Examine(), c.Examined)).clocks_ahead
+            return (await desk.link.ask(q.Examine(), q.Examined)).clocks_ahead
 
         assert sorted(round(ahead, -1) for ahead in await circle.run("ann", ask)) == [0.0, 7200.0]
         assert sorted(round(ahead, -1) for ahead in await circle.run("ben", ask)) == [-7200.0, -7200.0]

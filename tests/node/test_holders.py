@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from capsa.core import commands as c
+from capsa.core import inquiries as q
 from capsa.core.messages import LIST_MAX, Claim, Claimed, GetPart, Have, Held, Inventory, Message, Parts
 from capsa.errors import NotFoundError, RefusedError
 from capsa.net.rpc import Answer
@@ -89,5 +89,5 @@ async def test_holders_are_asked_at_once(tmp_path: Path) -> None:
     ):
         await network.acquainted("ann", "bob", "cid")
         async with network.client("ann") as ann:
-            told = await ann.link.ask(c.Holders((bytes(32),)), c.HoldersTold)
+            told = await ann.link.ask(q.Holders((bytes(32),)), q.HoldersTold)
         assert {line.node for line in told.nodes} == {bob.node, cid.node}

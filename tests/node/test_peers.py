@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from capsa.core import commands as c
+from capsa.core import inquiries as q
 from tests.node.network import live, until
 
 
@@ -29,7 +30,7 @@ async def test_a_node_that_does_not_listen_is_known_to_all(tmp_path: Path) -> No
         await network.up("hid", listen=())
         await network.acquainted("ann", "bob", "hid")
         async with network.client("bob") as bob:
-            told = await bob.link.ask(c.Peers(), c.PeersTold)
+            told = await bob.link.ask(q.Peers(), q.PeersTold)
             assert [line.addresses for line in told.nodes if line.name == "hid"] == [()]
         async with network.client("hid") as hid:
             assert (await hid.status()).reachable == "no"
@@ -63,5 +64,5 @@ async def test_a_command_that_runs_without_up_is_no_node_of_the_network(tmp_path
 
 async def test_addresses_go_on_the_contact_card(tmp_path: Path) -> None:
     async with live(tmp_path, "ann bob") as network, network.client("bob") as bob:
-        told = await bob.link.ask(c.Contacts(), c.ContactsTold)
+        told = await bob.link.ask(q.Contacts(), q.ContactsTold)
         assert {line.addresses for line in told.contacts} == {(network.address("ann"),), (network.address("bob"),)}

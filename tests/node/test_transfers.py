@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from capsa.core import commands as c
+from capsa.core import inquiries as q
 from capsa.core.ids import NodeId
 from capsa.node.transfers import NODES_MAX, Tally, Transfers
 from tests.node.network import Client, Network, live, noise, until, write
@@ -15,8 +15,8 @@ SIZE = 100_000
 NODE = NodeId(bytes([1]) * 32)
 
 
-async def tallies(client: Client) -> dict[NodeId, c.NodeTransfers]:
-    told = await client.link.ask(c.Transfers(), c.TransfersTold)
+async def tallies(client: Client) -> dict[NodeId, q.NodeTransfers]:
+    told = await client.link.ask(q.Transfers(), q.TransfersTold)
     return {NodeId(line.node): line for line in told.nodes}
 
 
@@ -57,8 +57,8 @@ async def test_copies_that_a_node_has_already_are_promised_and_not_sent(tmp_path
 
 
 async def test_what_is_unfinished_is_told_until_it_is_done(tmp_path: Path) -> None:
-    async def short(client: Client) -> tuple[c.ShortLine, ...]:
-        return (await client.link.ask(c.Unfinished(), c.UnfinishedTold)).short
+    async def short(client: Client) -> tuple[q.ShortLine, ...]:
+        return (await client.link.ask(q.Unfinished(), q.UnfinishedTold)).short
 
     async def complete(network: Network, client: Client) -> None:
         await network.up("bob")

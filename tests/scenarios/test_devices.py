@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from capsa.client.catalog import Owner
 from capsa.client.recovery import Recovered, recover
-from capsa.core.commands import HeadLockTaken, OpenPuts, Status, StatusTold, TakeHeadLock
+from capsa.core.commands import HeadLockTaken, OpenPuts, TakeHeadLock
 from capsa.core.heads import Head
 from capsa.core.ids import BlockId, Buffer
+from capsa.core.inquiries import Status, StatusTold
 from capsa.core.messages import Message, Sync
 from capsa.errors import NotFoundError
 from capsa.node import app

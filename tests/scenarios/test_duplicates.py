@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from capsa.core.commands import Status, StatusTold
+from capsa.core.inquiries import Status, StatusTold
 from capsa.errors import RefusedError
 from capsa.testing.world.members import CONTROL_PORT, PEER_PORT, Circle, Desk
 from capsa.testing.world.world import World, simulate

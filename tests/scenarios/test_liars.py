@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from capsa.core.commands import Holders, HoldersTold
+from capsa.core.inquiries import Holders, HoldersTold
 from capsa.errors import CapsaError
 from capsa.testing.world.members import Circle, Desk
 from capsa.testing.world.world import World, simulate

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from capsa.client.link import HomeLink
 from capsa.core.caps import Cap
-from capsa.core.commands import Holders, HoldersTold
 from capsa.core.ids import BlockId, NodeId
+from capsa.core.inquiries import Holders, HoldersTold
 from capsa.core.keys import Label
 from capsa.core.messages import LIST_MAX
 from capsa.core.pages import DEFAULT_SHAPE, Shape, parse_root

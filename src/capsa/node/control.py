@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from capsa.core import commands as c
+from capsa.core import inquiries as q
 from capsa.core import openkeys as keys
 from capsa.core.heads import Head
 from capsa.core.ids import BlockId, NodeId
@@ -93,18 +94,18 @@ class Control:
             c.HearAll: self._hear_all,
             c.FallBack: self._fall_back,
             c.Heads: self._heads,
-            c.Holders: self._holders,
-            c.Contacts: self._contacts,
-            c.Peers: self._peers,
-            c.Status: self._status,
-            c.Examine: examiner.examine,
-            c.Probe: examiner.probe,
+            q.Holders: self._holders,
+            q.Contacts: self._contacts,
+            q.Peers: self._peers,
+            q.Status: self._status,
+            q.Examine: examiner.examine,
+            q.Probe: examiner.probe,
             keys.KeepKeys: self._keep_keys,
             keys.DropKeys: self._drop_keys,
             keys.TakeKeys: self._take_keys,
             keys.AreKeysKept: self._are_keys_kept,
-            c.Transfers: self._transfers_told,
-            c.Unfinished: self._unfinished,
+            q.Transfers: self._transfers_told,
+            q.Unfinished: self._unfinished,
             **putting.handlers,
         }
 
@@ -144,17 +145,17 @@ class Control:
     async def _heads(self, session: Session, message: c.Heads, payload: memoryview) -> Answer:
         return c.HeadsTold(tuple(head.signed for head in self._members.own_heads())), ()
 
-    async def _holders(self, session: Session, message: c.Holders, payload: memoryview) -> Answer:
+    async def _holders(self, session: Session, message: q.Holders, payload: memoryview) -> Answer:
         blocks = tuple(BlockId(block) for block in message.ids)
         here = set(blocks) - set(await self._store.missing(blocks))
-        lines = [c.NodeHolds(self._config.node, tuple(i for i, block in enumerate(blocks) if block in here))]
+        lines = [q.NodeHolds(self._config.node, tuple(i for i, block in enumerate(blocks) if block in here))]
         nonce = self._entropy.take(NONCE_SIZE)
         async with asyncio.TaskGroup() as group:
             asked = {
                 node: group.create_task(self._held_by(node, blocks, here, nonce)) for node in self._links.connected()
             }
-        lines += [c.NodeHolds(node, task.result()) for node, task in asked.items()]
-        return c.HoldersTold(tuple(line for line in lines if line.indexes)), ()
+        lines += [q.NodeHolds(node, task.result()) for node, task in asked.items()]
+        return q.HoldersTold(tuple(line for line in lines if line.indexes)), ()
 
     async def _held_by(
         self, node: NodeId, blocks: tuple[BlockId, ...], here: set[BlockId], nonce: bytes
@@ -245,17 +246,17 @@ class Control:
 
     # --- looking
 
-    async def _contacts(self, session: Session, message: c.Contacts, payload: memoryview) -> Answer:
-        lines = tuple(c.ContactLine(*line) for line in self._members.contacts())
-        return c.ContactsTold(lines, self._members.founding), ()
+    async def _contacts(self, session: Session, message: q.Contacts, payload: memoryview) -> Answer:
+        lines = tuple(q.ContactLine(*line) for line in self._members.contacts())
+        return q.ContactsTold(lines, self._members.founding), ()
 
-    async def _peers(self, session: Session, message: c.Peers, payload: memoryview) -> Answer:
-        return c.PeersTold(tuple(self._members.lines())), ()
+    async def _peers(self, session: Session, message: q.Peers, payload: memoryview) -> Answer:
+        return q.PeersTold(tuple(self._members.lines())), ()
 
-    async def _status(self, session: Session, message: c.Status, payload: memoryview) -> Answer:
+    async def _status(self, session: Session, message: q.Status, payload: memoryview) -> Answer:
         stats = await self._store.stats()
         states = [line.state for line in self._members.lines() if line.node != self._config.node]
-        return c.StatusTold(
+        return q.StatusTold(
             admitted=self._members.roster.is_member(self._config.owner),
             blocks=stats.blocks,
             size_bytes=stats.size_bytes,
@@ -272,9 +273,9 @@ class Control:
             duplicate=self._duplicates.found,
         ), ()
 
-    async def _transfers_told(self, session: Session, message: c.Transfers, payload: memoryview) -> Answer:
+    async def _transfers_told(self, session: Session, message: q.Transfers, payload: memoryview) -> Answer:
         lines = [
-            c.NodeTransfers(
+            q.NodeTransfers(
                 node,
                 one.copies,
                 one.copies_size,
@@ -287,9 +288,9 @@ class Control:
             )
             for node, one in self._transfers.tallies().items()
         ]
-        return c.TransfersTold(tuple(lines)), ()
+        return q.TransfersTold(tuple(lines)), ()
 
-    async def _unfinished(self, session: Session, message: c.Unfinished, payload: memoryview) -> Answer:
+    async def _unfinished(self, session: Session, message: q.Unfinished, payload: memoryview) -> Answer:
         lines = await self._workers.run(Lane.DISK, self._state.short_summary)
         refilling = await self._workers.run(Lane.DISK, self._state.value, UNDER_WAY)
-        return c.UnfinishedTold(tuple(c.ShortLine(*line) for line in lines), bool(refilling)), ()
+        return q.UnfinishedTold(tuple(q.ShortLine(*line) for line in lines), bool(refilling)), ()

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from capsa.core import commands as c
+from capsa.core import inquiries as q
 from capsa.core.ids import NodeId
 from capsa.errors import CapsaError, LostConnectionError, UnreachableError
 from capsa.net.pool import OwnAddressError, Pool
@@ -52,11 +52,11 @@ class Examiner:
         if session.hello is not None and session.peer.admitted and math.isfinite(session.hello.clock):
             self._ahead[session.peer.node] = session.hello.clock - self._clock.now()
 
-    async def examine(self, session: Session, message: c.Examine, payload: memoryview) -> Answer:
+    async def examine(self, session: Session, message: q.Examine, payload: memoryview) -> Answer:
         """Everything at once, as it stands."""
         roster = self._members.roster
         self._ahead = {node: ahead for node, ahead in self._ahead.items() if roster.owner_of(node) is not None}
-        return c.Examined(
+        return q.Examined(
             listening=tuple(self._listening())[:16],
             advertised=tuple(self._advertised())[:16],
             clocks_ahead=tuple(self._ahead.values())[:1024],
@@ -67,10 +67,10 @@ class Examiner:
             owners=len({roster.owner_of(node) for node in (self._config.node, *self._members.others())} - {None}),
         ), ()
 
-    async def probe(self, session: Session, message: c.Probe, payload: memoryview) -> Answer:
+    async def probe(self, session: Session, message: q.Probe, payload: memoryview) -> Answer:
         """Dial an address, and say who answers there."""
         outcome, detail = await self._dial(message.address, NodeId(message.node))
-        return c.Probed(outcome, detail[:1024]), ()
+        return q.Probed(outcome, detail[:1024]), ()
 
     async def _dial(self, address: str, node: NodeId) -> tuple[str, str]:
         try:

@@ -12,10 +12,10 @@ from contextlib import suppress
 
 from blake3 import blake3
 
-from capsa.core.commands import PeerLine
 from capsa.core.gossip import Gossip, Learned, Record
 from capsa.core.heads import Chain, Floors, Head, forked, keep, newest
 from capsa.core.ids import NodeId, OwnerId
+from capsa.core.inquiries import PeerLine
 from capsa.core.membership import Membership, NodeView, Settings
 from capsa.core.messages import Sync
 from capsa.core.placement import Candidate, Orders

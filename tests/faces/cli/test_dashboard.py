@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from capsa.core.commands import PeerLine, ShortLine, StatusTold
 from capsa.core.ids import NodeId
+from capsa.core.inquiries import PeerLine, ShortLine, StatusTold
 from capsa.faces.cli.cells import cells
 from capsa.faces.cli.dashboard import Window, dashboard
 from capsa.faces.cli.looks import Look, Traffic, look_as_json

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from msgspec.structs import replace
 
-from capsa.core.commands import PeerLine, StatusTold
+from capsa.core.inquiries import PeerLine, StatusTold
 from capsa.faces.cli.cells import cells
 from capsa.faces.cli.network import judge_health, peer_lines, status_lines
 

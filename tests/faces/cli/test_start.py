@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from capsa.client.jobs import Stored, Wish
-from capsa.core.commands import Status, StatusTold
+from capsa.core.inquiries import Status, StatusTold
 from capsa.errors import HomeError, HomeInUseError
 from capsa.faces.cli.passphrases import unlock_of
 from capsa.faces.cli.start import HomeContext, UpOptions, at_home, run_node

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from capsa.core.commands import PeerLine
 from capsa.core.ids import format_id
+from capsa.core.inquiries import PeerLine
 from capsa.faces.cli.cells import cells, cut, left
 from capsa.faces.cli.looks import Look, Traffic
 from capsa.faces.cli.output import safe_line

@@ -8,7 +8,7 @@ from typing import Final
 
 from capsa.core import statements
 from capsa.core.cards import Contact, ContactCard, Invite, format_card, format_invite, make_card
-from capsa.core.commands import Contacts, ContactsTold
+from capsa.core.inquiries import Contacts, ContactsTold
 from capsa.core.keys import Ed25519Key
 from capsa.core.signing import decode_signed
 from capsa.errors import RefusedError

@@ -10,8 +10,8 @@ from capsa.client.holdings import find_holdings
 from capsa.client.reading import Reader
 from capsa.core.caps import format_cap
 from capsa.core.catalog.entries import VersionEntry
-from capsa.core.commands import Peers, PeersTold
 from capsa.core.ids import format_id
+from capsa.core.inquiries import Peers, PeersTold
 from capsa.core.names import SEPARATOR, check_key, check_prefix
 from capsa.core.pages import Kind
 from capsa.errors import CapsaError

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from capsa.client.link import HomeLink
-from capsa.core.commands import (
+from capsa.core.ids import NodeId, format_id
+from capsa.core.inquiries import (
     NodeTransfers,
     PeerLine,
     Peers,
@@ -23,7 +24,6 @@ from capsa.core.commands import (
     Unfinished,
     UnfinishedTold,
 )
-from capsa.core.ids import NodeId, format_id
 from capsa.errors import DeadlineError
 from capsa.faces.cli.meters import Meter
 from capsa.faces.cli.network import judge_health

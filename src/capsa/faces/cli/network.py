@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from capsa.core.commands import PeerLine, Peers, PeersTold, Status, StatusTold
 from capsa.core.ids import format_id
+from capsa.core.inquiries import PeerLine, Peers, PeersTold, Status, StatusTold
 from capsa.faces.cli.cells import cells, cut, left
 from capsa.faces.cli.exits import Exit
 from capsa.faces.cli.homes import home_root

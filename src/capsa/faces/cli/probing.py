@@ -12,6 +12,7 @@ from typing import Final
 
 from capsa.client.link import HomeLink
 from capsa.core import commands as c
+from capsa.core import inquiries as q
 from capsa.core.diagnosis import machine
 from capsa.core.diagnosis import network as judge
 from capsa.core.diagnosis.findings import Finding
@@ -62,9 +63,9 @@ async def check_network(root: Path, disk: machine.DiskFacts) -> list[Finding]:
     """Everything that only a node can say; raises what keeps it from saying so."""
     async with asyncio.timeout(NETWORK_SECONDS), at_home(root, settle=SETTLE_SECONDS) as context:
         link = context.link
-        status = await link.ask(c.Status(), c.StatusTold)
-        lines = (await link.ask(c.Peers(), c.PeersTold)).nodes
-        facts = await link.ask(c.Examine(), c.Examined)
+        status = await link.ask(q.Status(), q.StatusTold)
+        lines = (await link.ask(q.Peers(), q.PeersTold)).nodes
+        facts = await link.ask(q.Examine(), q.Examined)
         others = [line for line in lines if line.node != context.home.node]
         findings = [
             judge.judge_membership(admitted=status.admitted, refusal=context.facts.refusal),
@@ -80,13 +81,13 @@ async def check_network(root: Path, disk: machine.DiskFacts) -> list[Finding]:
         return findings
 
 
-async def _own_addresses(context: HomeContext, facts: c.Examined, reachable: str) -> Finding:
+async def _own_addresses(context: HomeContext, facts: q.Examined, reachable: str) -> Finding:
     probes = [("this node", address, context.home.node) for address in facts.advertised]
     answers = await _probe(context.link, probes)
     return judge.judge_own_addresses(answers, listening=bool(facts.listening), reachable=reachable)
 
 
-async def _answers(link: HomeLink, others: Sequence[c.PeerLine]) -> list[judge.Answer]:
+async def _answers(link: HomeLink, others: Sequence[q.PeerLine]) -> list[judge.Answer]:
     """Who answers where members that are silent say they are; those that are there proved who they are."""
     silent = [line for line in others if line.state != "alive" and line.addresses][:_PEERS_PROBED_MAX]
     return await _probe(link, [(_called(line), line.addresses[0], line.node) for line in silent])
@@ -94,7 +95,7 @@ async def _answers(link: HomeLink, others: Sequence[c.PeerLine]) -> list[judge.A
 
 async def _probe(link: HomeLink, probes: Sequence[tuple[str, str, bytes]]) -> list[judge.Answer]:
     async def probe(whose: str, address: str, node: bytes) -> judge.Answer:
-        told = await link.ask(c.Probe(address, node), c.Probed)
+        told = await link.ask(q.Probe(address, node), q.Probed)
         return judge.Answer(whose, address, told.outcome)
 
     async with asyncio.TaskGroup() as group:
@@ -102,9 +103,9 @@ async def _probe(link: HomeLink, probes: Sequence[tuple[str, str, bytes]]) -> li
     return [task.result() for task in tasks]
 
 
-def _peer(line: c.PeerLine) -> judge.Peer:
+def _peer(line: q.PeerLine) -> judge.Peer:
     return judge.Peer(_called(line), line.state, heard=line.seen_seconds_ago >= 0)
 
 
-def _called(line: c.PeerLine) -> str:
+def _called(line: q.PeerLine) -> str:
     return line.name or format_id(line.node)[:12]

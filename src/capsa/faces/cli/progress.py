@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from capsa.client.link import HomeLink
-from capsa.core.commands import NodeTransfers, Peers, PeersTold, Transfers, TransfersTold
 from capsa.core.ids import NodeId, format_id
+from capsa.core.inquiries import NodeTransfers, Peers, PeersTold, Transfers, TransfersTold
 from capsa.errors import CapsaError, leading
 from capsa.faces.cli.meters import Meter, Rate
 from capsa.faces.cli.output import Screen, safe_line

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from capsa.client.link import HomeLink
-from capsa.core.commands import COMMAND_MESSAGES, NodeTransfers, Transfers, TransfersTold
+from capsa.core.commands import COMMAND_MESSAGES
 from capsa.core.ids import NodeId
+from capsa.core.inquiries import NodeTransfers, Transfers, TransfersTold
 from capsa.errors import CapsaError
 from capsa.faces.cli.cells import cells, cut, left
 from capsa.faces.cli.meters import Meter

@@ -10,7 +10,7 @@ from typing import Final
 
 from capsa.client.copies import Standing, ask_copies, find_short, prove_copies
 from capsa.core.catalog.entries import VersionEntry
-from capsa.core.commands import Status, StatusTold
+from capsa.core.inquiries import Status, StatusTold
 from capsa.core.names import check_key
 from capsa.faces.cli.exits import Exit
 from capsa.faces.cli.finding import find_view

@@ -20,8 +20,9 @@ from capsa.client.link import HomeLink
 from capsa.client.reading import Reader
 from capsa.client.stamps import Stamp
 from capsa.core.caps import Cap
-from capsa.core.commands import COMMAND_MESSAGES, Greet, Greeted, Peers, PeersTold, Status, StatusTold
+from capsa.core.commands import COMMAND_MESSAGES, Greet, Greeted
 from capsa.core.ids import NetworkId
+from capsa.core.inquiries import Peers, PeersTold, Status, StatusTold
 from capsa.core.keys import DeviceKey, Ed25519Key, OwnerKeys
 from capsa.core.pages import Kind, Shape
 from capsa.core.signing import encode_signed
