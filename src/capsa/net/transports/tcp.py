@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import ipaddress
 import os
 import socket
 from typing import Final
@@ -80,14 +81,23 @@ class TcpTransport:
         loop = asyncio.get_running_loop()
         try:
             if isinstance(loop, asyncio.BaseEventLoop):
-                _, connection = await loop.create_connection(
-                    connect, host, port, happy_eyeballs_delay=_HAPPY_EYEBALLS_SECONDS
-                )
+                # Not for a single address: a race that is cancelled as it is won forgets its open socket.
+                delay = None if _is_numeric(host) else _HAPPY_EYEBALLS_SECONDS
+                _, connection = await loop.create_connection(connect, host, port, happy_eyeballs_delay=delay)
             else:  # uvloop, which tries a name's addresses one after the other
                 _, connection = await loop.create_connection(connect, host, port)
         except (OSError, ValueError) as error:  # names that cannot be encoded are ValueErrors, too
             raise UnreachableError(f"Nobody answers at {address}: {error}.") from error
         return connection
+
+
+def _is_numeric(host: str) -> bool:
+    """Whether this is an address rather than a name that may have several."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _why(error: Exception) -> str:
