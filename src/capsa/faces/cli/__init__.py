@@ -18,10 +18,12 @@ from capsa.faces.cli.grammar import BY_NAME
 from capsa.faces.cli.options import VersionAsked
 from capsa.faces.cli.output import OutputClosedError, Screen, forget
 from capsa.faces.cli.parser import parse
+from capsa.faces.cli.streams import fill_gaps
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
+    fill_gaps()
     words = list(sys.argv[1:] if argv is None else argv)
     screen = Screen(json="--json" in words)
     try:

@@ -39,6 +39,8 @@ def read_text(source: str, *, size_max: int) -> str:
     """The text in a file, or on stdin for `-`; `UsageError` if it is no text or has more than `size_max` bytes."""
     try:
         if source == STDIN:
+            if sys.stdin is None:
+                raise UsageError("There is no stdin to read.", "Name a file, or feed one in with a pipe.")
             data = sys.stdin.buffer.read(size_max + 1)
         else:
             with Path(source).open("rb") as file:

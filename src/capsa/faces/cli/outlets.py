@@ -43,7 +43,10 @@ class Outlet:
 def open_stdout() -> Outlet:
     """Stdout, whatever that is."""
     sys.stdout.flush()
-    return Outlet(os.dup(STDOUT), "Stdout")
+    try:
+        return Outlet(_dup(STDOUT), "Stdout")
+    except OSError as error:
+        raise from_os_error(error, "Stdout cannot be written") from None
 
 
 def descriptor_of(path: str) -> int | None:
@@ -63,7 +66,7 @@ def open_outlet(path: str) -> Outlet | None:
     try:
         number = descriptor_of(path)
         if number is not None:
-            return Outlet(os.dup(number), path)
+            return Outlet(_dup(number), path)
         try:
             mode = Path(path).stat().st_mode
         except OSError:
@@ -79,3 +82,13 @@ def open_outlet(path: str) -> Outlet | None:
         raise from_os_error(error, f"{path} cannot be written", hint) from None
     os.set_blocking(descriptor, True)
     return Outlet(descriptor, path)
+
+
+def _dup(number: int) -> int:
+    """A copy of a descriptor that we were started with.
+
+    What we opened ourselves, such as the home's database, is never inheritable, and is nobody's place for plaintext.
+    """
+    if not os.get_inheritable(number):
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return os.dup(number)
