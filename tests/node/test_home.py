@@ -181,6 +181,15 @@ def test_wherever_a_replacement_stops_a_keystore_is_there(
     assert not list((tmp_path / "keys").glob("*.new"))
 
 
+def test_what_a_killed_replacement_left_goes_with_the_next_start(tmp_path: Path) -> None:
+    home = Home.create(tmp_path, NEW)
+    draft = tmp_path / "keys" / "owner.new"
+    draft.write_bytes(home.keystore().encode())
+    with home.locked():
+        assert not draft.exists()
+    assert home.owner_keys().owner == home.owner
+
+
 def test_another_owners_keystore_is_not_taken(tmp_path: Path) -> None:
     home = Home.create(tmp_path / "a", NEW)
     Home.create(tmp_path / "b", replace(NEW, entropy=b"x" * 32))

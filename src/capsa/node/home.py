@@ -155,25 +155,38 @@ class Home:
 
         Raises `RefusedError` if it is not `before` any more, which changes nothing.
         """
-        folder, new = self._keystore_path.parent, self._keystore_path.with_suffix(".new")
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with self._keys_locked(fcntl.LOCK_EX) as folder:
             if self.keystore() != before:
                 raise RefusedError("The passphrase was changed by another command meanwhile.", "Try again.")
             try:
-                _write(new, after.encode())
-                new.replace(self._keystore_path)
+                _write(self._keystore_draft, after.encode())
+                self._keystore_draft.replace(self._keystore_path)
             except OSError:
-                new.unlink(missing_ok=True)
+                self._keystore_draft.unlink(missing_ok=True)
                 raise
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            os.fsync(folder)
 
     @property
     def _keystore_path(self) -> Path:
         return self.root / "keys" / "owner.json"
+
+    @property
+    def _keystore_draft(self) -> Path:
+        return self._keystore_path.with_suffix(".new")
+
+    @contextmanager
+    def _keys_locked(self, how: int) -> Iterator[int]:
+        descriptor = os.open(self._keystore_path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, how)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _forget_draft(self) -> None:
+        """Remove what a killed change of the keystore left behind: it may hold keys that are locked by now."""
+        with suppress(OSError), self._keys_locked(fcntl.LOCK_EX | fcntl.LOCK_NB):
+            self._keystore_draft.unlink(missing_ok=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -187,6 +200,7 @@ class Home:
                 who = f"process {holder}" if holder else "another process"
                 raise HomeInUseError(f"The home {self.root} is in use by {who}.", "Wait for it to end.") from None
             _write_number(descriptor, os.getpid())
+            self._forget_draft()
             yield
         finally:
             os.close(descriptor)
