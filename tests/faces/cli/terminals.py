@@ -17,12 +17,16 @@ from typing import Self
 _PATIENCE_SECONDS = 60.0
 _LOCAL_FLAGS = 3
 _COMMAND = """
-import fcntl, sys, termios
+import fcntl, signal, sys, termios
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from capsa.faces.cli import main
 fcntl.ioctl(2, termios.TIOCSCTTY, 0)
 sys.exit(main())
 """
-"""As `python -m capsa`, once the terminal on stderr is the one that controls the session."""
+"""As `python -m capsa`, once the terminal on stderr is the one that controls the session.
+
+SIGHUP means what it does at a terminal, even where the tests themselves run under nohup(1).
+"""
 
 
 class AtTerminal:

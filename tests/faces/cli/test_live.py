@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -103,6 +104,27 @@ def test_a_terminal_that_is_closed_ends_a_put_in_order(network: Network, pipe: P
         terminal.expect(" Ben ")
         terminal.hang_up()
         assert terminal.end() == 130
+
+
+def test_a_terminal_that_is_closed_ends_a_node_in_order(lonely: NodeProcess) -> None:
+    lonely.stop()
+    with AtTerminal(lonely.home, "up") as terminal:
+        terminal.expect(" is up")
+        terminal.hang_up()
+        assert terminal.end() == 0
+    assert not run_well(lonely.home, "status").last["running"]
+
+
+def test_under_nohup_a_node_goes_on_when_its_terminal_is_closed(lonely: NodeProcess) -> None:
+    lonely.stop()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        node = start(lonely.home)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with node:
+        os.kill(node.pid, signal.SIGHUP)
+        assert run_well(lonely.home, "status").last["running"]
 
 
 @pytest.mark.parametrize("kind", ["dumb", ""])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,6 +19,7 @@ from capsa.core.commands import COMMAND_MESSAGES, Greet, Greeted
 from capsa.core.keys import OwnerKeys
 from capsa.errors import CapsaError, HomeInUseError, ProtocolError, RefusedError, UnreachableError, leading
 from capsa.faces.cli.passphrases import Unlock
+from capsa.faces.cli.running import signals_of_end
 from capsa.net.local import connect
 from capsa.net.session import Session
 from capsa.net.transports.unix import UnixTransport
@@ -214,7 +214,7 @@ async def run_node(
     ready: Callable[[Ready], None],
     waiting: Callable[[HomeInUseError], None] = lambda _: None,
 ) -> None:
-    """`up`: run the home's node until SIGTERM or SIGINT.
+    """`up`: run the home's node until SIGTERM, SIGINT, or SIGHUP of a terminal that is closed.
 
     Waits `LOCK_SECONDS` for a command that holds the home, and tells `waiting` so once; `HomeInUseError` after that.
     """
@@ -223,7 +223,7 @@ async def run_node(
     try:
         async with _locked(home, waiting):
             running = asyncio.ensure_future(_node(home, workers, options, serving=True).run(ready))
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in signals_of_end():
                 asyncio.get_running_loop().add_signal_handler(number, running.cancel)
             with suppress(asyncio.CancelledError):
                 await running

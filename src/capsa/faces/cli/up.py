@@ -32,7 +32,7 @@ _LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
 def up(options: Namespace, screen: Screen) -> int:
-    """Run the node until SIGTERM or SIGINT."""
+    """Run the node until SIGTERM or SIGINT, or until its terminal is closed."""
     if options.http not in (None, _OFF):
         raise not_available(f"--http {options.http}")
     given = _given(options)
