@@ -15,11 +15,11 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from capsa.client.catalog import Owner
 from capsa.client.files import Files
 from capsa.client.jobs import Job, Stored, Wish
 from capsa.client.link import HomeLink
 from capsa.client.reading import Reader
+from capsa.client.snapshot import Owner
 from capsa.client.sources import FileSource
 from capsa.core import commands as c
 from capsa.core import inquiries as q

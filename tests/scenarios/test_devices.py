@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from capsa.client.catalog import Owner
 from capsa.client.recovery import Recovered, recover
+from capsa.client.snapshot import Owner
 from capsa.core.commands import HeadLockTaken, OpenPuts, TakeHeadLock
 from capsa.core.heads import Head
 from capsa.core.ids import BlockId, Buffer

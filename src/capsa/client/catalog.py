@@ -1,21 +1,21 @@
-"""The owner's catalog, read and written through the home's node: pages are fetched, opened and sealed here."""
+"""The owner's catalog, written through the home's node: pages are sealed here, and heads signed.
+
+Reading it is in `capsa.client.snapshot`, which needs none of this.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
 
 from capsa.client.link import HomeLink
 from capsa.client.sealer import Block
+from capsa.client.snapshot import Owner, Snapshot, take_snapshot
 from capsa.client.upload import Signer, keep_small
 from capsa.core.catalog.entries import Dot, Entry, RemovalEntry, VersionEntry
-from capsa.core.catalog.pages import NewPage, Page, PageRef, Steps, open_page
-from capsa.core.catalog.reading import KeyRange
-from capsa.core.catalog.survey import Standing, survey
+from capsa.core.catalog.pages import NewPage, Page
 from capsa.core.catalog.update import Update, insert
-from capsa.core.catalog.view import KeyView, UnionCursor, look_up
 from capsa.core.claims import RELEASE_CLAIMS_MAX, ClaimItem, make_release
 from capsa.core.commands import (
     Done,
@@ -23,16 +23,13 @@ from capsa.core.commands import (
     FreeHeadLock,
     HeadLockTaken,
     HeadPublished,
-    Heads,
-    HeadsTold,
     PublishHead,
     PutsStale,
     StalePuts,
     TakeHeadLock,
 )
-from capsa.core.heads import Head, make_head, newest, open_root
-from capsa.core.ids import CLAIM_ID_SIZE, BlockId, ClaimId, NetworkId, NodeId
-from capsa.core.keys import OwnerKeys
+from capsa.core.heads import Head, make_head
+from capsa.core.ids import CLAIM_ID_SIZE, BlockId, ClaimId
 from capsa.core.names import folders_of
 from capsa.core.pages import Kind
 from capsa.errors import (
@@ -45,11 +42,7 @@ from capsa.errors import (
 )
 from capsa.seams import Clock, Entropy
 
-PAGES_CACHED_MAX = 128
-"""A page in memory is some ten times its 64 KiB of encoding at the most."""
 _COMMIT_TRIES = 3
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +68,6 @@ class NewVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
-    """Whose catalog, and from which device it is written."""
-
-    keys: OwnerKeys
-    network: NetworkId
-    device: NodeId
-    copies: int
-    """The network's default, which catalog pages have whatever a put asks for."""
-
-
-@dataclass(frozen=True, slots=True)
 class Added:
     """What each key came to, and how many nodes, the home counted, can tell of it.
 
@@ -95,52 +77,6 @@ class Added:
 
     entries: dict[str, VersionEntry | CapsaError]
     told: int | None = None
-
-
-class Snapshot:
-    """The catalog as the heads known to the home say it is; pages that were read are kept."""
-
-    def __init__(self, link: HomeLink, owner: Owner, heads: Iterable[bytes], pages: dict[BlockId, Page]) -> None:
-        self._link = link
-        self._pages = pages
-        self.heads = [Head.parse(head, owner.network) for head in heads]
-        newest_heads = newest(head for head in self.heads if head.owner == owner.keys.owner)
-        self.newest = {device: head for (_, device), head in newest_heads.items()}
-        self.roots = {device: open_root(head, owner.keys) for device, head in self.newest.items()}
-        self.entries = sum(head.entries for head in self.newest.values())
-        self.lamport = max((head.lamport for head in self.newest.values()), default=0)
-
-    async def drive(self, steps: Steps[T]) -> T:
-        """Give a core generator the pages it asks for."""
-        try:
-            wanted = next(steps)
-            while True:
-                wanted = steps.send(await self._page(wanted))
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-
-    async def _page(self, ref: PageRef) -> Page:
-        if ref.id not in self._pages:
-            while len(self._pages) >= PAGES_CACHED_MAX:
-                del self._pages[next(iter(self._pages))]
-            self._pages[ref.id] = open_page(ref, await self._link.fetch(ref.id))
-        return self._pages[ref.id]
-
-    async def look_up(self, key: str) -> KeyView:
-        """All that is known of one key."""
-        return await self.drive(look_up(self.roots.values(), key))
-
-    async def scan(self, prefix: str = "") -> AsyncIterator[KeyView]:
-        """The keys that begin with `prefix` and have a version, in order."""
-        cursor = UnionCursor(self.roots.values(), KeyRange.under(prefix))
-        while (view := await self.drive(cursor.next_key())) is not None:
-            if view.versions:
-                yield view
-
-    async def survey(self, keys: Iterable[str]) -> dict[str, Standing]:
-        """How each key stands, by one walk."""
-        return await self.drive(survey(self.roots.values(), keys))
 
 
 class Catalog:
@@ -156,8 +92,7 @@ class Catalog:
 
     async def snapshot(self) -> Snapshot:
         """The catalog as it is now."""
-        told = await self._link.ask(Heads(), HeadsTold)
-        return Snapshot(self._link, self._owner, told.heads, self._pages)
+        return await take_snapshot(self._link, self._owner, self._pages)
 
     async def add(self, versions: Sequence[NewVersion]) -> Added:
         """Add versions of keys, publish the new head; what each key came to.

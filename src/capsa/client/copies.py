@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from capsa.client.catalog import Snapshot
 from capsa.client.holdings import find_holdings
 from capsa.client.link import HomeLink
+from capsa.client.snapshot import Snapshot
 from capsa.core.catalog.entries import VersionEntry
 from capsa.core.commands import Copies, CopiesTold
 from capsa.core.ids import NodeId

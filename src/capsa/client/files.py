@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 
-from capsa.client.catalog import Catalog, NewVersion, Owner, exists_already
+from capsa.client.catalog import Catalog, NewVersion, exists_already
 from capsa.client.jobs import Job, Preview, Progress, Stored, Wish, batches
 from capsa.client.journal import Journal, Seen
 from capsa.client.judging import Judge, Verdict, What
 from capsa.client.link import HomeLink
 from capsa.client.sending import Draft, Sender, Terms
+from capsa.client.snapshot import Owner
 from capsa.client.upload import Signer
 from capsa.core.catalog.entries import VersionEntry
 from capsa.core.commands import Copies, CopiesTold

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from capsa.client.catalog import Owner, Snapshot
 from capsa.client.link import HomeLink
+from capsa.client.snapshot import Owner, Snapshot
 from capsa.core.catalog.pages import Page
 from capsa.core.commands import Done, FallBack, HearAll, HeardAll
 from capsa.core.heads import Head

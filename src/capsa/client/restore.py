@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from capsa.client.catalog import Snapshot
 from capsa.client.jobs import Progress
 from capsa.client.parts import PartFile
 from capsa.client.patience import PATIENCE_SECONDS, Blocks, NothingComesError, PatientBlocks
@@ -21,6 +20,7 @@ from capsa.client.places import TargetTree
 from capsa.client.present import Comparison, Look, Presence, look
 from capsa.client.reading import Reader, open_part
 from capsa.client.settling import Kept, Leaf, Settler, SmallFile, WholePart
+from capsa.client.snapshot import Snapshot
 from capsa.core.catalog.entries import VersionEntry
 from capsa.core.pages import DEFAULT_SHAPE, Kind, Root, Shape
 from capsa.core.restore import Place, Selection, check_link

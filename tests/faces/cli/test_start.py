@@ -143,7 +143,7 @@ async def test_commands_that_start_at_once_share_one_node(tmp_path: Path, count:
         for source in sources:
             tasks.create_task(command(source))
     async with at_home(home.root, unlock=unlock) as context:
-        snapshot = await context.files().catalog.snapshot()
+        snapshot = await context.snapshot()
         assert [view.key async for view in snapshot.scan()] == sorted(source.name for source in sources)
 
 

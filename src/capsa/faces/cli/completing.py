@@ -8,8 +8,8 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Final
 
-from capsa.client.catalog import Owner, Snapshot
 from capsa.client.link import HomeLink
+from capsa.client.snapshot import Owner, Snapshot
 from capsa.core.catalog.siblings import Siblings
 from capsa.core.commands import COMMAND_MESSAGES, Heads, HeadsTold
 from capsa.core.names import check_prefix

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capsa.client.catalog import Snapshot
+from capsa.client.snapshot import Snapshot
 from capsa.client.versions import pick
 from capsa.core.catalog.entries import VersionEntry
 from capsa.core.catalog.view import KeyView
@@ -13,7 +13,7 @@ from capsa.faces.cli.start import HomeContext
 
 async def find_version(context: HomeContext, key: str, wanted: str | None = None) -> VersionEntry:
     """A version of a key of the home's owner: the current one, or what `wanted` names; `NotFoundError`."""
-    return pick(await find_view(await context.files().catalog.snapshot(), key), wanted)
+    return pick(await find_view(await context.snapshot(), key), wanted)
 
 
 async def find_view(snapshot: Snapshot, key: str) -> KeyView:

@@ -159,7 +159,7 @@ COMMANDS: Final = (
     Command("up", "up", "run this home's node, in the foreground", _up),
     Command("put", "putting", "store files and folders", _put),
     Command("get", "getting", "fetch files and folders", _get),
-    Command("ls", "looking", "list what is stored", _ls),
+    Command("ls", "listing", "list what is stored", _ls),
     Command("info", "looking", "one file: where it lies, in how many copies", _one_key),
     Command("history", "history", "all versions of one file", _one_key),
     Command("share", "sharing", "the cap of one file: whoever has it can read that file", _one_key),

@@ -29,7 +29,7 @@ def history(options: Namespace, screen: Screen) -> int:
 
 async def _history(root: Path, unlock: Unlock, key: str, screen: Screen) -> int:
     async with at_home(root, unlock=unlock) as context:
-        view = await find_view(await context.files().catalog.snapshot(), key)
+        view = await find_view(await context.snapshot(), key)
         standings = await ask_copies(context.link, view.versions)
     for numbered, standing in zip(number_versions(view), standings, strict=True):
         current = numbered.version == view.current

@@ -9,7 +9,6 @@ from typing import Final, NoReturn
 
 from capsa.errors import UsageError
 from capsa.faces.cli.grammar import BY_NAME, COMMANDS, LATER, Command
-from capsa.faces.cli.help_text import HelpFormatter, describe, overview, show_examples
 from capsa.faces.cli.options import add_common, not_available
 
 _UNKNOWN_COMMAND: Final = re.compile(r"argument COMMAND: invalid choice: ('[^']*'|\"[^\"]*\")")
@@ -29,6 +28,7 @@ class _WholeParser(Parser):
     """The parser of the whole command line, whose help lists the commands by purpose."""
 
     def format_help(self) -> str:
+        from capsa.faces.cli.help_text import overview  # here, since few ask for help
 
         return overview()
 
@@ -37,6 +37,7 @@ class _CommandParser(Parser):
     """The parser of one command, which is explained when somebody asks."""
 
     def format_help(self) -> str:
+        from capsa.faces.cli.help_text import HelpFormatter, describe, show_examples
 
         name = self.prog.rpartition(" ")[2]
         self.formatter_class, self.description, self.epilog = HelpFormatter, describe(name), show_examples(name)

@@ -24,12 +24,13 @@ async def get_folder(options: Namespace, selection: Selection, screen: Screen) -
     """Fetch what the selection names into the folder of `-o`, or here; the exit code."""
     began = time.monotonic()
     async with at_home(home_root(options), unlock=unlock_of(options), settle=SETTLE_SECONDS) as context:
-        snapshot = await context.files().catalog.snapshot()
+        snapshot = await context.snapshot()
         target = Path(options.output or ".")
         with Progress(screen, "get", None, time.monotonic) as progress:
             told = _Told(screen, progress)
             order = Order(selection, target, options.force, told, progress)
             restorer = Restorer(context.link, workers=context.workers)
+            progress.begin(selection.key)
             async with progress.watching(context.link, context.home.node):
                 await restorer.restore(lambda: selected(snapshot, selection), order)
     if not told.count:

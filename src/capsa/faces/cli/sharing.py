@@ -25,7 +25,7 @@ def share(options: Namespace, screen: Screen) -> int:
 
 async def _share(root: Path, unlock: Unlock, key: str, screen: Screen) -> int:
     async with at_home(root, unlock=unlock) as context:
-        snapshot = await context.files().catalog.snapshot()
+        snapshot = await context.snapshot()
         if await is_folder(snapshot, key):
             raise _only_files(f"{key} is a folder")
         version = (await find_view(snapshot, key)).versions[0]

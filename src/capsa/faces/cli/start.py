@@ -11,10 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from capsa.client.catalog import Owner
-from capsa.client.files import Files
 from capsa.client.link import HomeLink
-from capsa.client.reading import Reader
+from capsa.client.snapshot import Owner, Snapshot, take_snapshot
 from capsa.core.commands import COMMAND_MESSAGES, Greet, Greeted
 from capsa.core.keys import OwnerKeys
 from capsa.errors import CapsaError, HomeInUseError, ProtocolError, RefusedError, UnreachableError, leading
@@ -27,6 +25,8 @@ from capsa.node.home import Home
 from capsa.node.runtime import SystemClock, SystemEntropy, ThreadWorkers
 
 if TYPE_CHECKING:
+    from capsa.client.files import Files
+    from capsa.client.reading import Reader
     from capsa.node.app import Node, Ready
 
 SETTLE_SECONDS: Final = 5.0
@@ -71,12 +71,20 @@ class HomeContext:
         """Whose catalog this home writes."""
         return Owner(self.keys, self.home.network, self.home.node, self.facts.copies)
 
+    async def snapshot(self) -> Snapshot:
+        """The catalog as it is now."""
+        return await take_snapshot(self.link, self.owner())
+
     def files(self) -> Files:
-        """Puts, and the catalog."""
+        """Puts, and the catalog as it is written."""
+        from capsa.client.files import Files  # here, since whoever only looks needs none of it
+
         return Files(self.link, self.owner(), workers=self.workers, clock=self.clock, entropy=self.entropy)
 
     def reader(self) -> Reader:
         """Gets; needs no keys but a cap's."""
+        from capsa.client.reading import Reader
+
         return Reader(self.link, workers=self.workers)
 
 

@@ -44,7 +44,7 @@ async def _wait(root: Path, unlock: Unlock, keys: Sequence[str], timeout: int | 
 
 async def _for_keys(context: HomeContext, keys: Sequence[str], timeout: int | None, screen: Screen) -> int:
     """Tell of each file as soon as it is complete, and in the end of those that are not; how many these are."""
-    snapshot = await context.files().catalog.snapshot()
+    snapshot = await context.snapshot()
     waiting = [(await find_view(snapshot, key)).versions[0] for key in keys]
     async for last in _looks(timeout):
         standings = await _stand(context, waiting)
@@ -68,7 +68,7 @@ async def _for_all(context: HomeContext, timeout: int | None, screen: Screen) ->
             screen.note(f"{count_of(claims, 'claim is', 'claims are')} short of copies; waiting for them.")
             noted = True
     short = 0
-    async for standing in find_short(context.link, await context.files().catalog.snapshot()):
+    async for standing in find_short(context.link, await context.snapshot()):
         _tell(standing, screen)
         short += 1
     return max(short, 1)  # a page of the catalog is no file, and counts all the same
