@@ -56,6 +56,15 @@ def test_help_fits_80_columns(name: str | None, monkeypatch: pytest.MonkeyPatch)
         assert all(typed in said for typed, _ in EXPLANATIONS[name].examples)
 
 
+@pytest.mark.parametrize("name", [None, *NAMES])
+def test_help_fits_a_narrow_terminal_as_far_as_what_is_to_be_typed_allows(
+    name: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    typed = [f"  {typed}" for typed, _ in EXPLANATIONS[name].examples] if name else []
+    assert not [line for line in help_on(name).splitlines() if len(line) > 49 and line not in typed]
+
+
 def test_help_of_a_command_is_what_its_option_prints(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["help", "get"]) == main(["get", "--help"]) == 0
     said = capsys.readouterr().out

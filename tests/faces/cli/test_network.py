@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from capsa.core.inquiries import PeerLine, StatusTold
 from capsa.faces.cli.cells import cells
-from capsa.faces.cli.network import judge_health, peer_lines, status_lines
+from capsa.faces.cli.network import in_order, judge_health, peer_lines, status_lines
 
 NODE = bytes(range(32))
 ANN = PeerLine(NODE, NODE, "Ann", "", "alive", (), 0, 0, 0.0)
@@ -18,11 +18,11 @@ CLEO = PeerLine(
     NODE, NODE, "東京\nCleo", "", "gone", tuple(f"tcp://[2001:db8::{n}]:4747" for n in range(1, 5)), 5, 999, -1.0
 )
 PEERS = """\
-Ann (here)    alive    seen now         keeps nothing for others
+Ann (here)    alive    seen now       keeps nothing for others
   aaaqeayeauda  does not listen
-Ben           alive    seen 42 s ago    1.0 GB of 1.0 TB free
+Ben           alive    seen 42 s ago  1.0 GB of 1.0 TB free
   aaaqeayeauda  zone attic  tcp://192.168.1.17:4747
-東京\\x0aCleo  gone     never seen       5 B of 999 B free
+東京\\x0aCleo  gone     never seen     5 B of 999 B free
   aaaqeayeauda  tcp://[2001:db8::1]:4747, tcp://[2001:db8::2]:4747 and 2 more
 """
 FINE = StatusTold(True, 1, 1000, 2, 0, 0, 0, "yes", ("tcp://0.0.0.0:4747",), 0, True)
@@ -39,6 +39,16 @@ ok
 
 def test_a_node_takes_two_lines() -> None:
     assert peer_lines([ANN, BEN, CLEO], 80) == PEERS.splitlines()
+
+
+def test_the_space_of_a_node_is_told_whole_or_not_at_all() -> None:
+    assert peer_lines([BEN], 50)[0] == "Ben (here)  alive    seen 42 s ago"
+    assert peer_lines([BEN], 59)[0] == "Ben (here)  alive    seen 42 s ago  1.0 GB of 1.0 TB free"
+
+
+def test_this_node_comes_first_and_the_others_by_name() -> None:
+    dora, anna = replace(BEN, name="dora"), replace(BEN, name="Anna")
+    assert in_order([BEN, dora, CLEO, anna]) == [BEN, anna, dora, CLEO]
 
 
 @pytest.mark.parametrize("width", [20, 33, 40, 80, 200])

@@ -18,6 +18,25 @@ class _Terminal(io.StringIO):
         return True
 
 
+def test_between_lines_that_are_told_the_picture_comes_back_sooner_than_it_is_redrawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stderr := _Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    now = 0.0
+    with Progress(Screen(), "get", None, lambda: now) as progress:
+
+        def drawn_at(moment: float) -> bool:
+            nonlocal now
+            now, before = moment, stderr.tell()
+            progress(1)
+            return stderr.tell() > before
+
+        assert [drawn_at(moment) for moment in (0.05, 0.1, 0.15)] == [False, True, False]
+        progress.clear()
+        assert [drawn_at(moment) for moment in (0.16, 0.175)] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("terminal", "quiet", "kind", "drawn"),
     [

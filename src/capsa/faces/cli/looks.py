@@ -26,7 +26,7 @@ from capsa.core.inquiries import (
 )
 from capsa.errors import DeadlineError
 from capsa.faces.cli.meters import Meter
-from capsa.faces.cli.network import judge_health
+from capsa.faces.cli.network import in_order, judge_health
 from capsa.faces.cli.output import Json
 from capsa.faces.cli.quantities import rfc3339
 
@@ -93,7 +93,7 @@ class Observer:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 status = await self._link.ask(Status(), StatusTold)
-                peers = (await self._link.ask(Peers(), PeersTold)).nodes
+                peers = in_order((await self._link.ask(Peers(), PeersTold)).nodes)
                 unfinished = await self._link.ask(Unfinished(), UnfinishedTold)
                 transfers = (await self._link.ask(Transfers(), TransfersTold)).nodes
         except TimeoutError:
@@ -106,7 +106,7 @@ class Observer:
         return Look(
             at=self._clock(),
             node=self._node,
-            peers=peers,
+            peers=tuple(peers),
             status=status,
             short=unfinished.short,
             refilling=unfinished.refilling,

@@ -31,7 +31,7 @@ def peers(options: Namespace, screen: Screen) -> int:
 
 async def _peers(root: Path, screen: Screen) -> int:
     async with at_home(root, settle=SETTLE_SECONDS) as context:
-        lines = (await context.link.ask(Peers(), PeersTold)).nodes
+        lines = in_order((await context.link.ask(Peers(), PeersTold)).nodes)
         now, serving = context.clock.now(), context.facts.serving
     nodes = [
         {
@@ -87,29 +87,38 @@ async def _status(root: Path, screen: Screen) -> int:
         }
     )
     screen.result("\n".join(status_lines(told, home.node, keys, columns_of(sys.stdout))))
-    screen.result(f"  the owner's keys: {keys}")
     if not told.serving:
         screen.note(_NO_NODE)
     return Exit.DONE
 
 
+def in_order(peers: Sequence[PeerLine]) -> list[PeerLine]:
+    """The first, which is this node, and the others by name."""
+    return [*peers[:1], *sorted(peers[1:], key=lambda line: (line.name.casefold(), line.node))]
+
+
 def peer_lines(peers: Sequence[PeerLine], width: int) -> list[str]:
-    """Two lines for each node, this one first: how it is, and where."""
+    """Two lines for each node, this one first: how it is, and where. Its space is left out where it is narrow."""
     names = [safe_line(line.name) or "-" for line in peers]
     if names:
         names[0] += " (here)"
     name_width = min(max(map(cells, names), default=0), width // 3)
+    seen_width = max((cells(_seen(line)) for line in peers), default=0)
     lines = []
     for name, line in zip(names, peers, strict=True):
-        seen = "never seen" if line.seen_seconds_ago < 0 else f"seen {show_age(line.seen_seconds_ago)}"
-        ago = "" if seen.endswith(("now", "never seen")) else " ago"
+        known = f"{left(name, name_width)}  {line.state:7}  {left(_seen(line), seen_width)}"
         free = f"{show_size(line.free)} of {show_size(line.capacity)} free"
-        room = free if line.capacity else "keeps nothing for others"
-        lines.append(cut(f"{left(name, name_width)}  {line.state:7}  {left(seen + ago, 15)}  {room}", width).rstrip())
+        room = f"  {free if line.capacity else 'keeps nothing for others'}"
+        lines.append(cut(known + room if cells(known + room) <= width else known.rstrip(), width))
         zone = f"  zone {safe_line(line.zone)}" if line.zone else ""
         where = f"  {format_id(line.node)[:12]}{zone}  "
         lines.append(cut(where + _addresses(line.addresses, width - cells(where)), width))
     return lines
+
+
+def _seen(line: PeerLine) -> str:
+    age = show_age(line.seen_seconds_ago)
+    return f"{age} seen" if age == "never" else f"seen {age}{'' if age == 'now' else ' ago'}"
 
 
 def _addresses(addresses: Sequence[str], width: int) -> str:

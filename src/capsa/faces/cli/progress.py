@@ -23,6 +23,8 @@ from capsa.faces.cli.terminal import Region, Terminal
 
 _REDRAW_SECONDS: Final = 0.1
 _LOOK_SECONDS: Final = 0.2
+_RETURN_SECONDS: Final = 0.02
+"""After a line was told: sooner than the next drawing would be due, so that a picture between many lines is seen."""
 
 
 class _Ledger:
@@ -90,8 +92,9 @@ class Progress:
 
     def clear(self) -> None:
         """Make room for another line; the picture comes again below it."""
-        if self._region is not None:
+        if self._region is not None and self._region.drawn:
             self._region.erase()
+            self._next = min(self._next, self._clock() + _RETURN_SECONDS)
 
     @asynccontextmanager
     async def watching(self, link: HomeLink, home: NodeId, *, wanted: int = 0) -> AsyncIterator[None]:

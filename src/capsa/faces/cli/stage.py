@@ -182,8 +182,8 @@ class Stage:
         """With the lock."""
         if self._region is None or self._terminal is None or not self._watched:
             return
-        actors = [one.actor(name) for name, one in self._watched.items()]
-        self._region.draw(stage(actors, self._size, self._region.room()[0], self._terminal.style))
+        actors = [one.actor(name) for name, one in sorted(self._watched.items())]
+        self._region.draw(["", *stage(actors, self._size, self._region.room()[0], self._terminal.style)])
 
 
 def _link_to(home: Home) -> HomeLink:

@@ -86,6 +86,11 @@ class Region:
         self._drawn: list[int] = []
         """Cells of each line that is there now."""
 
+    @property
+    def drawn(self) -> bool:
+        """Whether there is something now."""
+        return bool(self._drawn)
+
     def room(self) -> tuple[int, int]:
         """Cells of a line, and lines, that may be drawn: the last column stays free, since some terminals wrap there,
         and so does one line, without which what is above could not be kept."""
