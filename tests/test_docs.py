@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import groupby, takewhile
 from pathlib import Path
 
 import pytest
@@ -108,9 +109,15 @@ def test_every_decision_is_indexed() -> None:
 
 
 def _shell_commands(page: Path) -> list[list[str]]:
-    """The commands of a page's shell examples, each side of a pipe by itself, without comments."""
-    lines = [line for block in _SHELL.findall(page.read_text("utf-8")) for line in block.splitlines()]
-    return [shlex.split(command) for line in lines for command in line.partition("#")[0].split("|") if command.strip()]
+    """The commands of a page's shell examples, each side of a pipe by itself, without comments and redirections."""
+    commands = []
+    for line in "".join(_SHELL.findall(page.read_text("utf-8"))).splitlines():
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        for piped, words in groupby(lexer, "|".__eq__):
+            if not piped:
+                commands.append(list(takewhile(">".__ne__, words)))
+    return commands
 
 
 def test_the_commands_of_the_readme_are_understood() -> None:
