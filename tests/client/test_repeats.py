@@ -234,12 +234,12 @@ async def test_a_preview_says_what_a_put_would_do_and_does_nothing(tmp_path: Pat
         assert [view.key async for view in snapshot.scan()] == ["other", "same", "touched"]
 
 
-async def test_jobs_are_taken_a_batch_at_a_time(tmp_path: Path) -> None:
+async def test_jobs_are_taken_two_batches_ahead_at_the_most(tmp_path: Path) -> None:
     taken = 0
 
     def jobs() -> Iterator[Job]:
         nonlocal taken
-        for number in range(3 * BATCH_FILES):
+        for number in range(5 * BATCH_FILES):
             taken = number + 1
             yield Job(f"{number:06}", missing)
 
@@ -251,8 +251,47 @@ async def test_jobs_are_taken_a_batch_at_a_time(tmp_path: Path) -> None:
         async for stored in ann.files.put(jobs()):
             told += 1
             assert isinstance(stored.error, NotFoundError)
-            assert taken - told <= BATCH_FILES + 1
-        assert told == taken == 3 * BATCH_FILES
+            assert taken - told < 3 * BATCH_FILES
+        assert told == taken == 5 * BATCH_FILES
+
+
+async def test_unchanged_files_are_told_in_order_however_far_ahead_others_are_judged(tmp_path: Path) -> None:
+    path = write(tmp_path / "file", noise(10))
+    count = 3 * BATCH_FILES + 1
+    taken = 0
+
+    def jobs() -> Iterator[Job]:
+        nonlocal taken
+        for number in range(count):
+            taken = number + 1
+            yield Job(f"{number:06}", lambda: FileSource(path))
+
+    async with live(tmp_path, "ann", copies=0) as network, network.client("ann") as ann:
+        assert all(one.error is None for one in await put(ann, list(jobs())))
+        taken, told = 0, list[str]()
+        async for stored in ann.files.put(jobs()):
+            told.append(stored.key)
+            assert stored.unchanged
+            assert taken - len(told) < 3 * BATCH_FILES
+        assert told == [f"{number:06}" for number in range(count)]
+
+
+async def test_what_is_new_is_stored_before_what_comes_behind_it_is_judged(tmp_path: Path) -> None:
+    one, other = write(tmp_path / "one", b"1"), write(tmp_path / "other", b"2")
+    same = [Job(f"a{number:06}", lambda: FileSource(one)) for number in range(BATCH_FILES)]
+    async with live(tmp_path, "ann", copies=0) as network, network.client("ann") as ann:
+        await put(ann, same)
+        again = [
+            Job("b", lambda: FileSource(one)),
+            Job("b", lambda: FileSource(other)),
+            Job("b", lambda: FileSource(one)),
+        ]
+        stored = (await put(ann, [*same, *again]))[BATCH_FILES:]
+        assert [(one.unchanged, type(one.error)) for one in stored] == [
+            (False, type(None)),
+            (False, RefusedError),
+            (True, type(None)),
+        ]
 
 
 async def test_a_file_that_is_not_waited_for_is_told_in_the_copies_that_there_are(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ home's node, which places and sends them; `Signer` claims, `Catalog` records. Re
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from capsa.client.catalog import Catalog, NewVersion, exists_already
-from capsa.client.jobs import Job, Preview, Progress, Stored, Wish, batches
+from capsa.client.jobs import Batches, Job, Preview, Progress, Stored, Wish
 from capsa.client.journal import Journal, Seen
 from capsa.client.judging import Judge, Verdict, What
 from capsa.client.link import HomeLink
@@ -19,7 +20,7 @@ from capsa.client.upload import Signer
 from capsa.core.catalog.entries import VersionEntry
 from capsa.core.commands import Copies, CopiesTold
 from capsa.core.pages import DEFAULT_SHAPE, Shape
-from capsa.errors import CapsaError, ChangedError
+from capsa.errors import CapsaError, ChangedError, leading
 from capsa.seams import Clock, Entropy, Workers
 
 _PLAIN = Wish()
@@ -46,7 +47,7 @@ class Files:
         self._link = link
         self._owner = owner
         self._signer = Signer(link, owner.keys.signing, owner.network, owner.device)
-        self.catalog = Catalog(link, owner, self._signer, clock=clock, entropy=entropy)
+        self.catalog = Catalog(link, owner, self._signer, clock=clock, entropy=entropy, shape=shape)
         self._journal = Journal(link, owner.keys, entropy)
         self._judge = Judge(self.catalog, self._journal, workers=workers, clock=clock)
         self._sender = Sender(link, self._signer, self._journal, workers=workers, clock=clock, shape=shape)
@@ -61,38 +62,66 @@ class Files:
         """Store files, yielding what became of each once it is durable and recorded.
 
         A file that fails yields its error and does not stop the rest; an error of the node or of the catalog ends
-        all. A repeat takes up where it stopped. `jobs` are taken a batch at a time.
+        all. A repeat takes up where it stopped. `jobs` are taken two batches
+        ahead at the most.
         """
         terms = Terms(self._owner.copies if wish.copies is None else wish.copies, wish.private, wish.wait)
         await self.catalog.release_stale()
-        for batch in batches(jobs):
-            verdicts = await self._judge.judge(batch, reread=wish.reread)
-            await self._journal.remember([verdict.seen for verdict in verdicts if verdict.seen and _is_same(verdict)])
+        coming = Batches(jobs)
+        verdicts, batch = await self._judged(await coming.next(), wish), await coming.next()
+        while verdicts:
             unchanged = [verdict.version for verdict in verdicts if _is_same(verdict, terms.copies) and verdict.version]
-            for stored in await self._describe(unchanged):
+            to_send = [verdict.job for verdict in verdicts if _is_to_be_sent(verdict, wish, terms.copies)]
+            if to_send:
+                told, ahead = await self._describe(unchanged), None
+            else:  # the catalog stays as it is, so that the next can be judged already
+                told, ahead, batch = await self._describe_and_judge(unchanged, batch, coming, wish)
+            for stored in told:
                 progress(stored.size)
                 yield stored
-            to_send = []
             for verdict in verdicts:
                 if (error := _refusal(verdict, wish)) is not None:
                     yield Stored(verdict.job.key, error=error)
-                elif not _is_same(verdict, terms.copies):
-                    to_send.append(verdict.job)
             for outcome in await self._store(to_send, terms, wish.new_version, progress):
                 yield outcome
+            if ahead is None:
+                ahead, batch = await self._judged(batch, wish), await coming.next()
+            verdicts = ahead
 
     async def preview(self, jobs: Iterable[Job], wish: Wish = _PLAIN) -> AsyncIterator[Preview]:
         """What a put would do with each file. Reads a file only if nothing else can tell; sends and writes nothing.
 
         Whether a file under a new key can be read does not come out.
         """
-        for batch in batches(jobs):
+        coming = Batches(jobs)
+        while batch := await coming.next():
             for verdict in await self._judge.judge(batch, reread=wish.reread, once=True):
                 error = _refusal(verdict, wish)
                 size = verdict.version.size if verdict.version and _is_same(verdict) else verdict.job.size
                 yield Preview(verdict.job.key, size or 0, verdict.what.value if verdict.what else None, error)
 
     # --- what is there already
+
+    async def _judged(self, batch: Sequence[Job], wish: Wish) -> list[Verdict]:
+        """What each file is to its key; how those look that were read and are the same is remembered."""
+        if not batch:
+            return []
+        verdicts = await self._judge.judge(batch, reread=wish.reread)
+        await self._journal.remember([verdict.seen for verdict in verdicts if verdict.seen and _is_same(verdict)])
+        return verdicts
+
+    async def _describe_and_judge(
+        self, unchanged: Sequence[VersionEntry], batch: Sequence[Job], coming: Batches, wish: Wish
+    ) -> tuple[list[Stored], list[Verdict], list[Job]]:
+        """All at once, since each waits for the node: what is unchanged, verdicts on a batch, the one behind it."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                describing = group.create_task(self._describe(unchanged))
+                judging = group.create_task(self._judged(batch, wish))
+                finding = group.create_task(coming.next())
+        except BaseExceptionGroup as errors:
+            raise leading(errors) from None
+        return describing.result(), judging.result(), finding.result()
 
     async def describe(self, version: VersionEntry) -> Stored:
         """A stored version, with its copies as last known to the home's node."""
@@ -107,6 +136,8 @@ class Files:
         for version, durable, wanted in zip(versions, told.durable, told.wanted, strict=True):
             complete = version.copies + 1
             now = durable if wanted else complete
+            if (proven := self.catalog.short.pop(version.claim, None)) is not None:
+                now, complete = proven.durable, proven.wanted
             key, size, blocks = version.key, version.size, version.blocks
             outcomes.append(Stored(key, version.cap, size, blocks, 0, True, durable=now, wanted=complete))
         return outcomes
@@ -185,6 +216,10 @@ def _is_same(verdict: Verdict, copies: int = 0) -> bool:
     """Whether the key holds these bytes, for at least as many copies."""
     version = verdict.version
     return verdict.what is What.UNCHANGED and version is not None and copies <= version.copies
+
+
+def _is_to_be_sent(verdict: Verdict, wish: Wish, copies: int) -> bool:
+    return _refusal(verdict, wish) is None and not _is_same(verdict, copies)
 
 
 def _refusal(verdict: Verdict, wish: Wish) -> CapsaError | None:

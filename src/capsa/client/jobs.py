@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -18,6 +19,7 @@ BATCH_FILES: Final = 1000
 """Files that are recorded together: one head, one set of catalog pages."""
 BATCH_BYTES: Final = 256 * 1024 * 1024
 """Plaintext after which what is there is recorded."""
+_FOUND_AT_ONCE: Final = 64
 
 Progress: TypeAlias = Callable[[int], None]
 """Called with a number of further plaintext bytes that are done."""
@@ -91,16 +93,27 @@ def check_put_key(key: str) -> None:
         raise UsageError(f"{key} cannot be stored: {error.message}", "Store it under another key with --as.") from None
 
 
-def batches(jobs: Iterable[Job]) -> Iterator[list[Job]]:
-    """Jobs that are recorded together; a key that comes twice meets what came first."""
-    batch: dict[str, Job] = {}
-    size = 0
-    for job in jobs:
-        key = unicodedata.normalize("NFC", job.key)
-        if len(batch) == BATCH_FILES or size >= BATCH_BYTES or key in batch:
-            yield list(batch.values())
-            batch, size = {}, 0
-        batch[key] = job if key == job.key else replace(job, key=key)
-        size += job.size or 0
-    if batch:
-        yield list(batch.values())
+class Batches:
+    """Jobs as they are recorded together; a key that comes twice meets what came first."""
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._jobs = iter(jobs)
+        self._over: Job | None = None
+
+    async def next(self) -> list[Job]:
+        """The next ones; none at the end, and again then. Gives way to others often: it takes time to find files."""
+        batch: dict[str, Job] = {}
+        size = 0
+        while len(batch) < BATCH_FILES and size < BATCH_BYTES:
+            job, self._over = self._over or next(self._jobs, None), None
+            if job is None:
+                break
+            key = unicodedata.normalize("NFC", job.key)
+            if key in batch:
+                self._over = job
+                break
+            batch[key] = job if key == job.key else replace(job, key=key)
+            size += job.size or 0
+            if not len(batch) % _FOUND_AT_ONCE:
+                await asyncio.sleep(0)
+        return list(batch.values())
