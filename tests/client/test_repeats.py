@@ -276,7 +276,7 @@ async def test_unchanged_files_are_told_in_order_however_far_ahead_others_are_ju
         assert told == [f"{number:06}" for number in range(count)]
 
 
-async def test_what_is_new_is_stored_before_what_comes_behind_it_is_judged(tmp_path: Path) -> None:
+async def test_a_key_that_comes_again_meets_what_came_first_be_it_batches_before(tmp_path: Path) -> None:
     one, other = write(tmp_path / "one", b"1"), write(tmp_path / "other", b"2")
     same = [Job(f"a{number:06}", lambda: FileSource(one)) for number in range(BATCH_FILES)]
     async with live(tmp_path, "ann", copies=0) as network, network.client("ann") as ann:
