@@ -70,6 +70,12 @@ def test_base32_round_trip() -> None:
         assert from_base32(to_base32(bytes(range(size)))) == bytes(range(size))
 
 
+def test_base32_is_that_of_the_standard_library_whatever_the_size() -> None:
+    for size in range(200):
+        for data in (bytes(size), b"\xff" * size, bytes(index * 37 % 251 for index in range(size))):
+            assert to_base32(data) == base64.b32encode(data).decode().rstrip("=").lower()
+
+
 @pytest.mark.skipif(not OFFICIAL.exists(), reason="the official vectors lie beside the checkout in CI only")
 def test_official_blake3_vectors() -> None:
     official = json.loads(OFFICIAL.read_text())

@@ -77,7 +77,7 @@ def derive(secret: bytes, label: Label, *, salt: bytes = b"") -> bytes:
 
 def length_prefixed(*parts: bytes) -> bytes:
     """The parts, each behind its length (4 bytes, big-endian), so that no two lists of parts collide."""
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return b"".join([len(part).to_bytes(4, "big") + part for part in parts])
 
 
 class SigningKey(Protocol):

@@ -20,11 +20,13 @@ SCHEME_INVITE: Final = "capsa-invite"
 CHECKSUM_SIZE: Final = 4
 
 _NOUNS: Final = {SCHEME_CAP: "a cap", SCHEME_CARD: "a contact card", SCHEME_INVITE: "an invite"}
+_CHECKED: Final = {scheme: length_prefixed(Label.TEXT_CHECKSUM.encode(), scheme.encode()) for scheme in _NOUNS}
+"""What stands before the data under a checksum."""
 _WHITE_SPACE_FACTOR: Final = 2  # pasted text may be broken into lines and indented, within reason
 
 
 def _checksum(scheme: str, data: bytes) -> bytes:
-    return blake3(length_prefixed(Label.TEXT_CHECKSUM.encode(), scheme.encode(), data)).digest()[:CHECKSUM_SIZE]
+    return blake3(_CHECKED[scheme] + length_prefixed(data)).digest()[:CHECKSUM_SIZE]
 
 
 def armour(scheme: str, data: bytes) -> str:
