@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from capsa.client.jobs import Job, Stored, Wish
 from capsa.client.recovery import Recovered, recover
 from capsa.client.snapshot import Owner
 from capsa.core.commands import HeadLockTaken, OpenPuts, TakeHeadLock
@@ -16,13 +17,14 @@ from capsa.core.heads import Head
 from capsa.core.ids import BlockId, Buffer
 from capsa.core.inquiries import Status, StatusTold
 from capsa.core.messages import Message, Sync
-from capsa.errors import NotFoundError
+from capsa.errors import CapsaError, NotFoundError
 from capsa.node import app
 from capsa.node.fetching import Fetcher
 from capsa.node.membership import Members
+from capsa.node.replication import Replicator
 from capsa.node.settings import NodeConfig
 from capsa.testing.world.disk import SimDisk
-from capsa.testing.world.members import Circle, Desk
+from capsa.testing.world.members import Circle, Content, Desk
 from capsa.testing.world.wires import Link
 from capsa.testing.world.world import World, simulate
 from tests.scenarios.stores import copy_disk, holdings
@@ -90,6 +92,53 @@ def test_all_comes_back_to_a_new_device_after_the_loss_of_the_old_one(seed: int,
         assert await listed(circle, "anew") == only(files | more)
 
     simulate(main, seed)
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("repeatable", [True, False], ids=["a file", "a stream"])
+def test_what_was_lost_with_its_device_is_stored_by_a_put_of_the_same_bytes(
+    seed: int, *, repeatable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def send_nothing(replicator: Replicator) -> None:
+        """The node of Ann dies before it sends what was not waited for."""
+
+    async def main(world: World) -> None:
+        circle = Circle(world, NAMES, copies=2)
+        await circle.gather()
+        monkeypatch.setattr(Replicator, "_complete", send_nothing)
+        content = world.chance.randbytes(9_000)
+        await circle.put("ann", {"key": content}, Wish(wait=False))
+        await circle.cut_power("ann")
+        monkeypatch.undo()
+        await settle_again(circle, "anew", of="ann", via="cat")
+        assert isinstance(await circle.attempt("anew", lambda desk: desk.get_key("key")), CapsaError)
+
+        async def put(desk: Desk) -> list[Stored]:
+            job = Job("key", lambda: Content(content), repeatable=repeatable)
+            return [stored async for stored in desk.files.put([job])]
+
+        [stored] = await circle.run("anew", put)
+        assert (stored.error, stored.unchanged, stored.durable, stored.wanted) == (None, False, 3, 3)
+        assert await listed(circle, "anew") == only({"key": content})
+        [again] = await circle.run("anew", put)
+        assert (again.error, again.unchanged, again.durable) == (None, True, 3)
+
+    simulate(main, seed)
+
+
+def test_what_another_device_left_short_is_told_as_short() -> None:
+    async def main(world: World) -> None:
+        circle = Circle(world, NAMES, copies=2)
+        await circle.gather()
+        await circle.cut_power("ben")
+        await circle.cut_power("cat")
+        files = {"key": world.chance.randbytes(9_000)}
+        await circle.put("ann", files)
+        await settle_again(circle, "anew", of="ann", via="dan")
+        [stored] = (await circle.put("anew", files)).values()
+        assert stored.unchanged and stored.durable < stored.wanted
+
+    simulate(main, 0)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from capsa.client.copies import Standing, prove_each
 from capsa.client.link import HomeLink
 from capsa.client.sealer import Block
 from capsa.client.snapshot import Owner, Snapshot, take_snapshot
@@ -31,7 +32,7 @@ from capsa.core.commands import (
 from capsa.core.heads import Head, make_head
 from capsa.core.ids import CLAIM_ID_SIZE, BlockId, ClaimId
 from capsa.core.names import folders_of
-from capsa.core.pages import Kind
+from capsa.core.pages import DEFAULT_SHAPE, Kind, Shape
 from capsa.errors import (
     CapsaError,
     IntegrityError,
@@ -82,17 +83,44 @@ class Added:
 class Catalog:
     """Reads and writes the owner's catalog from this home."""
 
-    def __init__(self, link: HomeLink, owner: Owner, signer: Signer, *, clock: Clock, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        link: HomeLink,
+        owner: Owner,
+        signer: Signer,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        shape: Shape = DEFAULT_SHAPE,
+    ) -> None:
         self._link = link
         self._owner = owner
         self._signer = signer
         self._clock = clock
         self._entropy = entropy
+        self._shape = shape
         self._pages: dict[BlockId, Page] = {}
+        self._given_up: set[ClaimId] = set()
+        self.short: dict[ClaimId, Standing] = {}
+        """Of those that `prove` found short: how they stand. For whoever tells of them to take out."""
 
     async def snapshot(self) -> Snapshot:
         """The catalog as it is now."""
         return await take_snapshot(self._link, self._owner, self._pages)
+
+    async def prove(self, versions: Sequence[VersionEntry]) -> dict[ClaimId, Standing]:
+        """How those of these versions stand that the owner's other devices added, by their claims.
+
+        Of them this home's node knows nothing: the device may have been lost before it sent the first copy. One that
+        cannot be had from anywhere now is given up: the same bytes, put again, take its place.
+        """
+        others = [version for version in versions if version.dot.device != self._owner.device]
+        standings = await prove_each(self._link, others, shape=self._shape)
+        self._given_up.update(standing.version.claim for standing in standings if not standing.durable)
+        self.short.update(
+            (standing.version.claim, standing) for standing in standings if standing.short and standing.durable
+        )
+        return {standing.version.claim: standing for standing in standings}
 
     async def add(self, versions: Sequence[NewVersion]) -> Added:
         """Add versions of keys, publish the new head; what each key came to.
@@ -166,13 +194,15 @@ class Catalog:
                 barring.add(version.key)
             if current is not None and not version.is_in(current):
                 current = None  # it stays, as an older version
-            if current is not None and version.copies <= current.copies:
+            given_up = current is not None and current.claim in self._given_up
+            if current is not None and version.copies <= current.copies and not given_up:
                 results[version.key] = current
                 continue
             if current is not None:
                 dot = Dot(self._owner.device, sequence, len(entries))
                 entries.append(RemovalEntry(version.key, dot, before.lamport + 1, (current.dot,)))
-                outdone.append(current.claim)
+                if not given_up:  # whoever may still have some of it keeps that
+                    outdone.append(current.claim)
             entry = VersionEntry(
                 key=version.key,
                 dot=Dot(self._owner.device, sequence, len(entries)),

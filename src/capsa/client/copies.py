@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,9 +13,12 @@ from capsa.client.snapshot import Snapshot
 from capsa.core.catalog.entries import VersionEntry
 from capsa.core.commands import Copies, CopiesTold
 from capsa.core.ids import NodeId
+from capsa.core.pages import DEFAULT_SHAPE, Shape
+from capsa.errors import IntegrityError, LostConnectionError, NotFoundError, UnreachableError, leading
 
 BATCH_MAX: Final = 1024
 """Claims in one question."""
+_PROVED_AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +47,36 @@ async def ask_copies(link: HomeLink, versions: Sequence[VersionEntry]) -> list[S
     return standings
 
 
-async def prove_copies(link: HomeLink, version: VersionEntry) -> Standing:
+async def prove_copies(link: HomeLink, version: VersionEntry, *, shape: Shape = DEFAULT_SHAPE) -> Standing:
     """How a version stands by what the members prove now: for one that another device added, and looks after.
 
     That device's own copy counts if it answers, and is not waited for if it does not: it may be lost for good.
     """
-    holdings = await find_holdings(link, version.cap)
+    holdings = await find_holdings(link, version.cap, shape=shape)
     own = 1 if holdings.holders.get(NodeId(version.dot.device)) else 0
     wanted = version.copies + own
     return Standing(version, min(holdings.least, wanted), wanted)
+
+
+async def prove_each(link: HomeLink, versions: Sequence[VersionEntry], *, shape: Shape) -> list[Standing]:
+    """`prove_copies` of many, in their order; of one that cannot be had as a whole there is no copy."""
+    slots = asyncio.Semaphore(_PROVED_AT_ONCE)
+
+    async def prove(version: VersionEntry) -> Standing:
+        async with slots:
+            try:
+                return await prove_copies(link, version, shape=shape)
+            except LostConnectionError:  # to the home's node, which says nothing of the file
+                raise
+            except (IntegrityError, NotFoundError, UnreachableError):
+                return Standing(version, 0, version.copies + 1)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            proofs = [group.create_task(prove(version)) for version in versions]
+    except BaseExceptionGroup as errors:
+        raise leading(errors) from None
+    return [proof.result() for proof in proofs]
 
 
 async def find_short(link: HomeLink, snapshot: Snapshot) -> AsyncIterator[Standing]:

@@ -6,7 +6,7 @@ A file whose stamp is remembered is not opened; of the others those are read who
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -31,6 +31,8 @@ class What(StrEnum):
 
     NEW = "new"
     UNCHANGED = "unchanged"
+    LOST = "lost"
+    """The same bytes, which can be had from nowhere now."""
     CHANGED = "changed"
 
 
@@ -74,6 +76,7 @@ class Judge:
                 good.append(job)
         standings = await (await self._catalog.snapshot()).survey(job.key for job in good)
         held: list[_Pair] = []
+        unread: list[VersionEntry] = []
         for job in good:
             current = standings[job.key].current
             reason = await self._clash(job, standings[job.key])
@@ -81,6 +84,7 @@ class Judge:
                 verdicts[job.key] = Verdict(job, error=reason)
             elif current is None or not (job.repeatable or once):
                 verdicts[job.key] = Verdict(job, What.NEW, current)
+                unread += [] if current is None else [current]
             else:
                 held.append((job, current))
         known: set[str] = set() if reread else await self._recall(held)
@@ -88,8 +92,10 @@ class Judge:
             if job.key in known:
                 verdicts[job.key] = Verdict(job, What.UNCHANGED, version)
         for some in _in_goes([(job, version) for job, version in held if job.key not in known]):
-            for verdict in await self._compare(some):
+            compared = await self._compare(some)
+            for verdict in compared if once else await self._prove(compared):
                 verdicts[verdict.job.key] = verdict
+        await self._catalog.prove(unread)  # one of them may be what comes
         return [verdicts[job.key] for job in jobs]
 
     async def _recall(self, held: Sequence[_Pair]) -> set[str]:
@@ -120,6 +126,21 @@ class Judge:
             what = What.UNCHANGED if outcome.same else What.CHANGED
             verdicts.append(Verdict(job, what, version, seen=seen))
         return verdicts
+
+    async def _prove(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
+        """The same verdicts, but that what is lost is told from what is unchanged, and remembered only if complete."""
+        same = [verdict.version for verdict in verdicts if verdict.what is What.UNCHANGED and verdict.version]
+        standings = await self._catalog.prove(same)
+        proven = []
+        for verdict in verdicts:
+            standing = standings.get(verdict.version.claim) if verdict.version else None
+            if standing is None or verdict.what is not What.UNCHANGED:
+                proven.append(verdict)
+            elif standing.durable:
+                proven.append(replace(verdict, seen=None) if standing.short else verdict)
+            else:
+                proven.append(replace(verdict, what=What.LOST, seen=None))
+        return proven
 
     async def _outcomes(self, pairs: Sequence[_Pair]) -> list[Comparison | CapsaError]:
         if len(pairs) > 1:
