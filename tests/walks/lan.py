@@ -1,6 +1,6 @@
 """A local network of machines: network namespaces of Linux, joined by a bridge, some behind routers of their own.
 
-Nothing of it is seen outside, and all of it is gone when its processes are: they hold the namespaces.
+Nothing of it is seen outside. Processes hold the namespaces, and end with the one that made them.
 """
 
 from __future__ import annotations
@@ -66,13 +66,11 @@ class Lan:
 
     def _namespace(self, *unshare: str) -> int:
         """A new namespace: the process that holds it, until the network is taken down."""
-        holder = subprocess.Popen(
-            [*unshare, "sh", "-c", "echo made && exec sleep infinity"], stdout=subprocess.PIPE, text=True
-        )
-        self._stack.callback(holder.wait)
-        self._stack.callback(holder.kill)
+        # It waits for the end of its input, which comes even if this process is killed.
+        words = [*unshare, "sh", "-c", "echo made && exec cat"]
+        holder = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._stack.enter_context(holder)
         assert holder.stdout is not None
-        self._stack.callback(holder.stdout.close)
         assert holder.stdout.readline() == "made\n", "this machine makes no network namespaces"
         return holder.pid
 
