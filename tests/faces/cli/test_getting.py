@@ -167,6 +167,8 @@ def test_another_file_in_place_is_refused_and_the_rest_comes(network: Network, t
         ("file", "--range", "0-1"),
         ("file", "--range", "0-1", "-o", "."),
         ("file", "--range", "2-1", "-o", "x"),
+        ("file", "-o", ""),
+        ("-r", "tree", "-o", ""),
         ("file", "-o", "/dev/stdout", "--json"),
         ("file", "-o", "/dev/fd/1", "--json"),
     ],

@@ -65,6 +65,7 @@ def test_what_is_not_understood_is_a_usage_error_with_a_hint(words: list[str]) -
 
 def test_get_takes_the_version_of_a_file_where_the_others_ask_for_capsas_own() -> None:
     assert parse(["get", "x", "--version", "3"]).version == "3"
+    assert parse(["get", "x", "--version", ""]).version == "", "a script's variable that is not set asks for nothing"
     assert parse(["get", "x"]).version is None
 
 

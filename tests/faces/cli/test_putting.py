@@ -118,6 +118,8 @@ def test_as_is_a_prefix_for_a_folder_and_a_key_for_a_file(capsa: Capsa, photos: 
         (["-r", "photos", "--as", "x/../y"], "x/../y"),
         (["-r", "photos", "--exclude", "[z-a]"], "[z-a]"),
         (["-r", "-"], "--as"),
+        (["photos/1.jpg", ""], "empty path"),
+        (["-r", ""], "empty path"),
     ],
 )
 def test_what_cannot_be_understood_stores_nothing(capsa: Capsa, photos: Path, words: list[str], named: str) -> None:

@@ -88,6 +88,8 @@ def _cap_of(options: Namespace) -> Cap | None:
 
 def get(options: Namespace, screen: Screen) -> int:
     """Fetch one file, or with -r a folder."""
+    if options.output == "":
+        raise UsageError("An empty path names no place.", "Write . for the folder that you are in, or leave out -o.")
     to_stdout = options.output is not None and (options.output == _DASH or descriptor_of(options.output) == STDOUT)
     if to_stdout and screen.json:
         raise UsageError(f"--json and -o {options.output} both want stdout.", "Leave out one of them.")

@@ -28,7 +28,7 @@ class _Version(argparse.Action):
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: Any = None
     ) -> None:
-        if not values:
+        if values is None or values == []:  # an empty text is a mistake, as of a script whose variable is not set
             raise VersionAsked
         namespace.version = values
 

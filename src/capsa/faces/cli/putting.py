@@ -9,10 +9,12 @@ from argparse import Namespace
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
+
+from msgspec.structs import replace
 
 from capsa.client.ignore import NO_RULES, Rules
 from capsa.client.jobs import Job, Stored, Wish
@@ -68,6 +70,8 @@ class _Asked:
     def of(cls, options: Namespace, root: Path) -> _Asked:
         """What these options say; `UsageError` on what is wrong with the command as a whole."""
         paths, key = options.paths, options.key
+        if "" in paths:  # to the file system it would be the folder that we are in
+            raise UsageError("An empty path names no file.", "Write . for the folder that you are in.")
         if key is not None and len(paths) > 1:
             raise UsageError("--as names one file or folder, and several were given.", "Put them one at a time.")
         if key is None and STDIN in paths:
