@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from capsa.client.sources import Source
 from capsa.client.stamps import Stamp
@@ -25,8 +28,7 @@ Progress: TypeAlias = Callable[[int], None]
 """Called with a number of further plaintext bytes that are done."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """One file to put: its key, how to open it when its turn comes, and its size if that is known by then.
 
     Only what is `repeatable`, opened again gives the same bytes, can be taken up where an earlier put stopped. What
@@ -56,8 +58,7 @@ class Wish:
     reread: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """What became of one file; `durable` and `wanted` copies count the home, `error` is set where it failed."""
 
     key: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 _SECOND_NS: Final = 1_000_000_000
 RACY_NS: Final = 50_000_000
@@ -13,8 +14,7 @@ RACY_COARSE_NS: Final = 2 * _SECOND_NS
 """The same where times have whole (FAT: even) seconds only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(Struct, frozen=True, gc=False):
     """By which a file is taken for the one that was read before: bytes, nanoseconds since 1970, inode number."""
 
     size: int

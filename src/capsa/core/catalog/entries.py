@@ -23,7 +23,7 @@ Digest: TypeAlias = Annotated[bytes, Meta(min_length=ID_SIZE, max_length=ID_SIZE
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
-class Dot(msgspec.Struct, frozen=True, array_like=True, order=True):
+class Dot(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
     """The name of one added entry, never given twice: the device, the sequence number of its head, a running index."""
 
     device: Device
@@ -31,7 +31,7 @@ class Dot(msgspec.Struct, frozen=True, array_like=True, order=True):
     index: Annotated[int, Meta(ge=0, le=2**32 - 1)]
 
 
-class VersionEntry(msgspec.Struct, frozen=True, array_like=True, tag=1):
+class VersionEntry(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
     """One stored version of a file.
 
     `size` in bytes; `mtime_ns` in nanoseconds since 1970; `root` and `root_key` are its cap; `digest` is the BLAKE3
@@ -63,7 +63,7 @@ class VersionEntry(msgspec.Struct, frozen=True, array_like=True, tag=1):
         return f"VersionEntry(key={self.key!r}, dot={self.dot!r}, lamport={self.lamport})"
 
 
-class RemovalEntry(msgspec.Struct, frozen=True, array_like=True, tag=2):
+class RemovalEntry(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
     """The end of some versions of one key: those that `removes` names, in ascending order, and no others."""
 
     key: str

@@ -33,7 +33,7 @@ Steps: TypeAlias = "Generator[PageRef, Page, T]"
 """Yields where a page is, is sent that page (`open_page`, which the driver may remember), returns a `T`."""
 
 
-class PageRef(msgspec.Struct, frozen=True, array_like=True):
+class PageRef(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where a page is, the key that opens it (left out of the representation), and the claim that keeps it."""
 
     id: Id
@@ -44,7 +44,7 @@ class PageRef(msgspec.Struct, frozen=True, array_like=True):
         return f"PageRef(id={self.id.hex()}, claim={self.claim.hex()})"
 
 
-class Child(msgspec.Struct, frozen=True, array_like=True):
+class Child(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A page as its parent knows it: the key and dot of its first entry, and the number of entries below."""
 
     key: str
