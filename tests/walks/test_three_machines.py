@@ -134,9 +134,12 @@ def lose_the_laptop(walker: Walker, folder: Path) -> Path:
 
 def check_two_devices(walker: Walker) -> None:
     """What is put on one shows on the other."""
-    (walker.machines["new laptop"].folder / "poem").write_text("Exegi monumentum")
-    assert walker.run("new laptop", "capsa put poem").code == 0
-    assert "poem" in walker.run("old desktop", "capsa ls").shown
+    devices = ("new laptop", "old desktop")
+    for here, there in (devices, devices[::-1]):
+        key = f"poem of the {here}"
+        (walker.machines[here].folder / key).write_text("Exegi monumentum")
+        assert walker.run(here, f"capsa put '{key}'").code == 0
+        assert key in walker.run(there, "capsa ls").shown
 
 
 def the_phrase(walker: Walker) -> str:
