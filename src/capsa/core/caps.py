@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from capsa.core.ids import ID_SIZE, BlockId, format_block_id
 from capsa.core.sealing import KEY_SIZE
@@ -14,8 +15,7 @@ CAP_VERSION: Final = 1
 _CAP_SIZE: Final = 1 + ID_SIZE + KEY_SIZE
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Cap:
+class Cap(Struct, frozen=True, gc=False):
     """The right to read one file; its representation shows the public half only."""
 
     root: BlockId

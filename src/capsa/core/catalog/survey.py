@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from capsa.core.catalog.entries import VersionEntry
 from capsa.core.catalog.pages import PageRef, Steps
@@ -13,8 +14,7 @@ from capsa.core.names import SEPARATOR, folders_of
 from capsa.core.pages import Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """What is to be known of a key before something is put there.
 
     `current` is the version that it holds; `above` a version, other than a folder, at one of the folders that it lies

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from capsa.core.catalog.entries import Dot, Entry, RemovalEntry, VersionEntry
 from capsa.core.catalog.pages import PageRef, Steps
@@ -16,8 +17,7 @@ from capsa.core.catalog.reading import Cursor, KeyRange
 from capsa.core.encoding import encode
 
 
-@dataclass(frozen=True, slots=True)
-class KeyView:
+class KeyView(Struct, frozen=True):
     """One key's history. Both lists begin with the newest; `lamport` is the highest that any entry has."""
 
     key: str
@@ -70,14 +70,18 @@ class UnionCursor:
     def next_key(self) -> Steps[KeyView | None]:
         """The view of the next key that any tree has an entry of; None at the end. Raises as `Cursor.next_leaf`."""
         for source in self._sources:
-            yield from source.fill()
+            if not source.ahead:
+                yield from source.fill()
         keys = [source.ahead[0].key for source in self._sources if source.ahead]
         if not keys:
             return None
         key = min(keys)
         entries: list[Entry] = []
         for source in self._sources:
-            entries += yield from source.take(key)
+            while source.ahead and source.ahead[0].key == key:
+                entries.append(source.ahead.popleft())
+                if not source.ahead:  # the rest of this key may be in the next leaf
+                    yield from source.fill()
         return KeyView.of(key, entries)
 
 
@@ -95,15 +99,7 @@ class _Source:
             self._cursor.skip_to(key)
 
     def fill(self) -> Steps[None]:
-        if not self.ahead:
-            self.ahead += yield from self._cursor.next_leaf()
-
-    def take(self, key: str) -> Steps[list[Entry]]:
-        taken: list[Entry] = []
-        while self.ahead and self.ahead[0].key == key:
-            taken.append(self.ahead.popleft())
-            yield from self.fill()
-        return taken
+        self.ahead += yield from self._cursor.next_leaf()
 
 
 def look_up(roots: Iterable[PageRef | None], key: str) -> Steps[KeyView]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Coroutine
@@ -26,6 +27,7 @@ def run(work: Coroutine[None, None, T]) -> T:
     """
     # A command speaks for itself: what the node inside it would log belongs to `up`.
     logging.getLogger("capsa").addHandler(logging.NullHandler())
+    gc.freeze()  # what was imported stays: nobody needs to look for garbage among it, again and again
     return asyncio.run(_interruptible(work))
 
 
