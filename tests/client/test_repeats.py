@@ -27,6 +27,8 @@ class Folder:
 
     root: Path
     opened: list[str] = field(default_factory=list)
+    device: int = 0
+    """How far the number of its file system is from that of the disk: another one was mounted in its place."""
 
     def write(self, name: str, data: bytes, *, mtime_ns: int = LONG_AGO_NS) -> None:
         """Write a file in place, so that its inode number stays."""
@@ -40,7 +42,8 @@ class Folder:
         """A file as it is listed."""
         path = self.root / name
         found = path.lstat()
-        return Job(name, partial(self._open, name, make), found.st_size, stamp=Stamp.of(found))
+        stamp = Stamp(found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev + self.device)
+        return Job(name, partial(self._open, name, make), found.st_size, stamp=stamp)
 
     def _open(self, name: str, make: Callable[[Path], Source]) -> Source:
         self.opened.append(name)
@@ -85,7 +88,7 @@ async def test_a_rewrite_with_the_same_size_and_time_is_found_by_rereading(tmp_p
         assert added.error is None and not added.unchanged
 
 
-@pytest.mark.parametrize("change", ["size", "time", "inode", "version"])
+@pytest.mark.parametrize("change", ["size", "time", "inode", "file system", "version"])
 async def test_a_file_that_looks_otherwise_is_read(tmp_path: Path, folder: Folder, change: str) -> None:
     folder.write("a", noise(100))
     async with live(tmp_path, "ann", copies=0) as network, network.client("ann") as ann:
@@ -97,6 +100,9 @@ async def test_a_file_that_looks_otherwise_is_read(tmp_path: Path, folder: Folde
         elif change == "inode":
             folder.write("b", noise(100, "other"))
             (folder.root / "b").rename(folder.root / "a")
+        elif change == "file system":  # as on two sticks that were mounted at one place
+            folder.write("a", noise(100, "other"))
+            folder.device += 1
         else:  # another version came to the key meanwhile
             stream = Job("a", lambda: StreamSource(io.BytesIO(noise(100, "other"))), repeatable=False)
             await put(ann, [stream], Wish(new_version=True))

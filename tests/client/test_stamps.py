@@ -25,4 +25,4 @@ MS = 10**6
     ],
 )
 def test_a_file_that_was_just_written_may_change_unseen(mtime_ns: int, before_ns: int, racy: bool) -> None:
-    assert Stamp(1, mtime_ns, 7).is_racy(before_ns) is racy
+    assert Stamp(1, mtime_ns, 7, 1).is_racy(before_ns) is racy

@@ -110,7 +110,7 @@ class Journal:
         names, stamps = [], []
         for seen in files:
             name, stamp = seen.key.encode(), seen.stamp
-            numbers = (stamp.size, stamp.mtime_ns, stamp.inode)
+            numbers = (stamp.size, stamp.mtime_ns, stamp.inode, stamp.device)
             packed = b"".join(number.to_bytes(16, "big", signed=True) for number in numbers)
             names.append(blake3(name, key=self._stamp_key).digest())
             stamps.append(blake3(packed + seen.claim + name, key=self._stamp_key).digest())

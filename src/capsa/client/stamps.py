@@ -15,16 +15,21 @@ RACY_COARSE_NS: Final = 2 * _SECOND_NS
 
 
 class Stamp(Struct, frozen=True, gc=False):
-    """By which a file is taken for the one that was read before: bytes, nanoseconds since 1970, inode number."""
+    """By which a file is taken for the one that was read before: bytes, nanoseconds since 1970, inode number.
+
+    An inode number says something only together with the file system, here by its device number: on two sticks, files
+    of one name may have the same.
+    """
 
     size: int
     mtime_ns: int
     inode: int
+    device: int
 
     @classmethod
     def of(cls, found: os.stat_result) -> Stamp:
         """The stamp of what `stat` found."""
-        return cls(found.st_size, found.st_mtime_ns, found.st_ino)
+        return cls(found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev)
 
     def is_racy(self, before_ns: int) -> bool:
         """Whether the file may have changed, or may yet change, unseen: with this very stamp, after it was opened.
