@@ -27,6 +27,7 @@ from capsa.faces.cli.homes import home_root
 from capsa.faces.cli.making import Newcomer, remove_what_is_new
 from capsa.faces.cli.output import Screen, is_terminal
 from capsa.faces.cli.passphrases import new_passphrase
+from capsa.faces.cli.quantities import count_of
 from capsa.faces.cli.running import run
 from capsa.faces.cli.start import HomeContext, at_home
 from capsa.node.home import Home, Papers
@@ -181,13 +182,22 @@ def _settle(root: Path, entropy: bytes, card: ContactCard, passphrase: str | Non
     new.settle(root, card.network, card.secret, papers)
 
 
+def _few_answers(answered: int, others: int) -> str:
+    if answered >= others:
+        return (
+            f"{count_of(others, 'other member')} answered, and there are no more: if these keep the newest files to themselves, nobody is "
+            "there to tell."
+        )
+    return (
+        f"Only {answered} of {others} other members answered: if these keep the newest files to themselves, nobody is "
+        "there to tell. Run 'capsa recover' here again when more are up."
+    )
+
+
 def _warnings(recovered: Recovered) -> list[str]:
     warnings = []
     if recovered.answered < ANSWERS_WANTED:
-        warnings.append(
-            f"Only {recovered.answered} of {recovered.others} other members answered: if these keep the newest files "
-            "to themselves, nobody is there to tell. Run 'capsa recover' here again when more are up."
-        )
+        warnings.append(_few_answers(recovered.answered, recovered.others))
     for devices, sentence in (
         (recovered.fallen_back, "The newest catalog of device {} cannot be had; the last complete one is used."),
         (recovered.unreadable, "The catalog of device {} cannot be had now; try again when more nodes are up."),
