@@ -126,6 +126,34 @@ def test_what_was_lost_with_its_device_is_stored_by_a_put_of_the_same_bytes(
     simulate(main, seed)
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_what_a_home_lost_before_others_had_it_is_stored_by_a_put_of_the_same_bytes(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def send_nothing(replicator: Replicator) -> None:
+        """Ann's disk dies before her node sends what was not waited for."""
+
+    async def main(world: World) -> None:
+        circle = Circle(world, NAMES, copies=2)
+        await circle.gather()
+        await circle.host("ann").stop()
+        backup = copy_disk(world, circle.host("ann").disk)
+        circle.start("ann")
+        files = {"key": world.chance.randbytes(9_000)}
+        monkeypatch.setattr(Replicator, "_complete", send_nothing)
+        await circle.put("ann", files, Wish(wait=False))
+        await circle.cut_power("ann")
+        monkeypatch.undo()
+        circle.host("ann").disk = backup
+        circle.start("ann")
+        await circle.met()
+        [stored] = (await circle.put("ann", files)).values()
+        assert (stored.error, stored.unchanged, stored.durable, stored.wanted) == (None, False, 3, 3)
+        assert await listed(circle, "ann") == only(files)
+
+    simulate(main, seed)
+
+
 def test_what_another_device_left_short_is_told_as_short() -> None:
     async def main(world: World) -> None:
         circle = Circle(world, NAMES, copies=2)

@@ -109,13 +109,13 @@ class Catalog:
         return await take_snapshot(self._link, self._owner, self._pages)
 
     async def prove(self, versions: Sequence[VersionEntry]) -> dict[ClaimId, Standing]:
-        """How those of these versions stand that the owner's other devices added, by their claims.
+        """How those of these versions stand that the home does not hold or did not put, by their claims.
 
-        Of them this home's node knows nothing: the device may have been lost before it sent the first copy. One that
-        cannot be had from anywhere now is given up: the same bytes, put again, take its place.
+        Of them its node may know nothing: another device may have been lost before it sent the first copy, or this
+        home put back from an old one. What cannot be had from anywhere now is given up: the same bytes, put again,
+        take its place.
         """
-        others = [version for version in versions if version.dot.device != self._owner.device]
-        standings = await prove_each(self._link, others, shape=self._shape)
+        standings = await prove_each(self._link, versions, home=self._owner.device, shape=self._shape)
         self._given_up.update(standing.version.claim for standing in standings if not standing.durable)
         self.short.update(
             (standing.version.claim, standing) for standing in standings if standing.short and standing.durable

@@ -58,13 +58,20 @@ async def prove_copies(link: HomeLink, version: VersionEntry, *, shape: Shape = 
     return Standing(version, min(holdings.least, wanted), wanted)
 
 
-async def prove_each(link: HomeLink, versions: Sequence[VersionEntry], *, shape: Shape) -> list[Standing]:
-    """`prove_copies` of many, in their order; of one that cannot be had as a whole there is no copy."""
+async def prove_each(link: HomeLink, versions: Sequence[VersionEntry], *, home: NodeId, shape: Shape) -> list[Standing]:
+    """`prove_copies` of those of many that the home's node cannot be asked about; durable is 0 of what cannot be had.
+
+    It can be of what the home itself put and still has: of the rest it may know nothing, or too much.
+    """
     slots = asyncio.Semaphore(_PROVED_AT_ONCE)
 
-    async def prove(version: VersionEntry) -> Standing:
+    async def prove(version: VersionEntry) -> Standing | None:
         async with slots:
             try:
+                if version.dot.device == home:
+                    here = await find_holdings(link, version.cap, shape=shape, here_only=True)
+                    if here.least:
+                        return None
                 return await prove_copies(link, version, shape=shape)
             except LostConnectionError:  # to the home's node, which says nothing of the file
                 raise
@@ -76,7 +83,7 @@ async def prove_each(link: HomeLink, versions: Sequence[VersionEntry], *, shape:
             proofs = [group.create_task(prove(version)) for version in versions]
     except BaseExceptionGroup as errors:
         raise leading(errors) from None
-    return [proof.result() for proof in proofs]
+    return [standing for proof in proofs if (standing := proof.result()) is not None]
 
 
 async def find_short(link: HomeLink, snapshot: Snapshot) -> AsyncIterator[Standing]:

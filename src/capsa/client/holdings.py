@@ -26,8 +26,11 @@ class Holdings:
     holders: dict[NodeId, int]
 
 
-async def find_holdings(link: HomeLink, cap: Cap, *, shape: Shape = DEFAULT_SHAPE) -> Holdings:
-    """Ask for all blocks of a file, in bounded batches; raises what `HomeLink` raises."""
+async def find_holdings(link: HomeLink, cap: Cap, *, shape: Shape = DEFAULT_SHAPE, here_only: bool = False) -> Holdings:
+    """Ask for all blocks of a file, in bounded batches; raises what `HomeLink` raises.
+
+    With `here_only`, the home alone is asked for the blocks, though the tree may come from others.
+    """
     holders: Counter[NodeId] = Counter()
     blocks, least = 0, -1
     batch: list[BlockId] = []
@@ -35,7 +38,7 @@ async def find_holdings(link: HomeLink, cap: Cap, *, shape: Shape = DEFAULT_SHAP
     async def ask() -> None:
         nonlocal least, blocks
         copies = [0] * len(batch)
-        for line in (await link.ask(Holders(tuple(batch)), HoldersTold)).nodes:
+        for line in (await link.ask(Holders(tuple(batch), here_only), HoldersTold)).nodes:
             held = {index for index in line.indexes if index < len(batch)}
             holders[NodeId(line.node)] += len(held)
             for index in held:

@@ -11,10 +11,11 @@ from capsa.core.messages import Blob, Count, Id, Ids, Indexes, Message, Text
 
 
 class Holders(Message, frozen=True, array_like=True):
-    """Who proves to hold these blocks now?"""
+    """Who proves to hold these blocks now? With `here_only`, whether this home does; nobody else is asked."""
 
     code = 122
     ids: Ids
+    here_only: bool = False
 
 
 class NodeHolds(msgspec.Struct, frozen=True, array_like=True):

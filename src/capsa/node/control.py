@@ -150,10 +150,9 @@ class Control:
         here = set(blocks) - set(await self._store.missing(blocks))
         lines = [q.NodeHolds(self._config.node, tuple(i for i, block in enumerate(blocks) if block in here))]
         nonce = self._entropy.take(NONCE_SIZE)
+        others = () if message.here_only else self._links.connected()
         async with asyncio.TaskGroup() as group:
-            asked = {
-                node: group.create_task(self._held_by(node, blocks, here, nonce)) for node in self._links.connected()
-            }
+            asked = {node: group.create_task(self._held_by(node, blocks, here, nonce)) for node in others}
         lines += [q.NodeHolds(node, task.result()) for node, task in asked.items()]
         return q.HoldersTold(tuple(line for line in lines if line.indexes)), ()
 
