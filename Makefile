@@ -26,6 +26,7 @@ big: .venv/.installed-dev
 
 bench: .venv/.installed-dev
 	@.venv/bin/python -m benchmarks.put_get
+	@.venv/bin/python -m benchmarks.command_line
 
 clean:
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.processes import FailedError, Home, Node, node
+from benchmarks.processes import Cpu, FailedError, Home, Node, node
 
 HOLDERS = 3
 _LISTEN = ("--listen", "tcp://127.0.0.1:0")
@@ -30,6 +30,11 @@ class Network:
     def nodes(self) -> tuple[Node, ...]:
         """All of them."""
         return (self.home, *self.holders, self.fetcher)
+
+    @property
+    def cpu(self) -> Cpu:
+        """What all of them have used so far."""
+        return sum((node.cpu for node in self.nodes), Cpu())
 
 
 @contextmanager

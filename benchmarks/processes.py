@@ -34,9 +34,14 @@ class Cpu:
     def __sub__(self, other: Cpu) -> Cpu:
         return Cpu(self.user - other.user, self.system - other.system)
 
+    @property
+    def total(self) -> float:
+        """Both."""
+        return self.user + self.system
+
     def per_gb(self, size: int) -> dict[str, float]:
         """As it is told, for `size` bytes."""
-        total, system = ((seconds * 1e9 / size) for seconds in (self.user + self.system, self.system))
+        total, system = ((seconds * 1e9 / size) for seconds in (self.total, self.system))
         return {"cpu_seconds_per_gb": round(total, 2), "of_these_in_kernel": round(system, 2)}
 
 
@@ -83,6 +88,10 @@ class Home:
     def run(self, *arguments: str | Path) -> Finished:
         """Run a capsa command in this home."""
         return run(command(self.root, *map(str, arguments)))
+
+    def run_quietly(self, *arguments: str | Path) -> Finished:
+        """The same without JSON, and with no words but results."""
+        return run([word for word in command(self.root, "--quiet", *map(str, arguments)) if word != "--json"])
 
     def ask(self, *arguments: str | Path) -> dict[str, Any]:
         """The one JSON document that a command answers with."""

@@ -10,7 +10,6 @@ Nothing that was fetched may come from anywhere but peers, or the run fails.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -22,7 +21,8 @@ from pathlib import Path
 
 from benchmarks import ground, references
 from benchmarks.network import HOLDERS, Network, network
-from benchmarks.processes import Cpu, FailedError, Finished, Home, run
+from benchmarks.processes import FailedError, Finished, Home, run
+from benchmarks.telling import load, mb, tell
 from capsa.errors import UsageError
 from capsa.faces.cli.quantities import parse_size
 
@@ -51,7 +51,7 @@ class Bench:
                 {
                     "measured": "start",
                     "ready_seconds": round(max(one.ready_seconds for one in net.nodes), 3),
-                    "idle_resident_mb": _mb(net.idle_bytes),
+                    "idle_resident_mb": mb(net.idle_bytes),
                 }
             )
             copies = [self._copies()]
@@ -85,7 +85,7 @@ class Bench:
                 "seconds": round(seconds, 3),
                 "mb_per_second": round(self._size / 1e6 / seconds, 1),
                 **done.cpu.per_gb(self._size),
-                "load": _load(),
+                "load": load(),
             }
         )
         return seconds
@@ -157,9 +157,9 @@ class Bench:
         os.sync()
         for node in net.nodes:
             node.forget_peak()
-        before = _cpu_of(net)
+        before = net.cpu
         done = do()
-        cpu = _cpu_of(net) - before + done.cpu
+        cpu = net.cpu - before + done.cpu
         _check_keeps_nothing(net.fetcher.home)
         told: dict[str, object] = {
             "measured": name,
@@ -172,10 +172,10 @@ class Bench:
         if files > 1:
             told["files_per_second"] = round(files / done.seconds)
         told["peak_resident_mb"] = {
-            **{node.home.name: _mb(node.peak_bytes) for node in net.nodes},
-            "command": _mb(done.peak_bytes),
+            **{node.home.name: mb(node.peak_bytes) for node in net.nodes},
+            "command": mb(done.peak_bytes),
         }
-        told["load"] = _load()
+        told["load"] = load()
         self._tell(told)
         return done
 
@@ -197,25 +197,9 @@ def _check_keeps_nothing(fetcher: Home) -> None:
         raise FailedError(f"The node that fetches holds {blocks} blocks itself.")
 
 
-def _cpu_of(net: Network) -> Cpu:
-    return sum((node.cpu for node in net.nodes), Cpu())
-
-
 def _share(seconds: float, reference: Sequence[float]) -> float:
     """How fast it was, as a share of its reference, which was measured before and after: disks have moods."""
     return round(sum(reference) / len(reference) / seconds, 3)
-
-
-def _mb(size: int) -> float:
-    return round(size / 1e6, 1)
-
-
-def _load() -> list[float]:
-    return [round(value, 2) for value in os.getloadavg()]
-
-
-def _tell(line: dict[str, object]) -> None:
-    print(json.dumps(line), flush=True)
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -235,8 +219,8 @@ def main() -> None:
         for number in range(1, options.runs + 1):
             with tempfile.TemporaryDirectory(prefix="capsa-bench-", dir=options.folder) as folder:
                 began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-                _tell({"run": number, "began": began, "cores": os.cpu_count(), "load": _load()})
-                Bench(Path(folder), size, _tell).run()
+                tell({"run": number, "began": began, "cores": os.cpu_count(), "load": load()})
+                Bench(Path(folder), size, tell).run()
     except UsageError as error:
         sys.exit(f"{error.message} {error.hint}")
     except FailedError as error:
