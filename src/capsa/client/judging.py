@@ -6,9 +6,11 @@ A file whose stamp is remembered is not opened; of the others those are read who
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from capsa.client.catalog import Catalog, clashes
 from capsa.client.comparing import STEP_SIZE, Comparison
@@ -36,8 +38,7 @@ class What(StrEnum):
     CHANGED = "changed"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What came out about one file: `what`, or else `error`.
 
     `version` is what its key holds; `seen`, if it was read and may be trusted to look otherwise once it changes, is

@@ -24,6 +24,21 @@ def check_key(text: str) -> str:
     """
     if len(text) > _CHARACTERS_MAX:
         raise _too_long()
+    plain = text.isascii() and text.isprintable()  # as nearly all are: no need to look at each character
+    key = text if plain else _normal(text)
+    if len(key) > KEY_SIZE_MAX:
+        raise _too_long()
+    framed = f"/{key}/"
+    if "//" in framed or "/./" in framed or "/../" in framed:
+        raise UsageError(
+            f"The key {key!r} has an empty part, or one that is `.` or `..`.",
+            "Write keys like photos/2024/sea.jpg, without a slash at either end.",
+        )
+    return key
+
+
+def _normal(text: str) -> str:
+    """The key in normal form; `UsageError` on what is no text, too long, or has control characters."""
     key = unicodedata.normalize("NFC", text)
     try:
         size_bytes = len(key.encode())
@@ -31,15 +46,8 @@ def check_key(text: str) -> str:
         raise UsageError("This key is not valid Unicode.", "Rename it to a name that is UTF-8.") from None
     if size_bytes > KEY_SIZE_MAX:
         raise _too_long()
-    plain = key.isascii() and key.isprintable()  # as nearly all are: no need to look at each character
-    if not plain and any(unicodedata.category(character) == "Cc" for character in key if not " " <= character <= "~"):
+    if any(unicodedata.category(character) == "Cc" for character in key if not " " <= character <= "~"):
         raise UsageError("This key has a control character in it.", "Leave out line breaks, tabs and the like.")
-    for part in key.split(SEPARATOR):
-        if part in ("", ".", ".."):
-            raise UsageError(
-                f"The key {key!r} has an empty part, or one that is `.` or `..`.",
-                "Write keys like photos/2024/sea.jpg, without a slash at either end.",
-            )
     return key
 
 
