@@ -18,7 +18,8 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from benchmarks import ground
 from benchmarks.network import HOLDERS, Network, network
@@ -44,14 +45,14 @@ def measure(folder: Path, files: int, many: int) -> None:
         _put(net, "put -r, again", some, files, unchanged=True)
         _starts(net.home.home, "ls", "some/00000/000000")
         back = folder / "back"
-        _measured(net, "get -r", files, lambda home: home.run("get", "-r", "some", "-o", back))
+        with _Checked("get -r", files) as check:
+            _measured(net, "get -r", files, lambda home: home.run("get", "-r", "some", "-o", back, check=check))
         _check_same_trees(some, back / "some", files)
         _put(net, "put -r, very many", most, many, unchanged=False)
         _put(net, "put -r, very many, again", most, many, unchanged=True)
         _measured(net, "put -r, very many, again, --quiet", many, lambda home: home.run_quietly("put", "-r", most))
-        listed = _measured(net, "ls, very many", many, lambda home: home.run("ls", "most"))
-        if len(listed.lines) != many:
-            raise FailedError(f"ls tells of {len(listed.lines)} files.")
+        with _Checked("ls", many) as check:
+            _measured(net, "ls, very many", many, lambda home: home.run("ls", "most", check=check))
         _starts(net.home.home, "ls, among very many", "some/00000/000000")
 
 
@@ -73,16 +74,36 @@ def _check_same_trees(one: Path, other: Path, files: int) -> None:
         raise FailedError(f"{count} files came back.")
 
 
+class _Checked:
+    """Use as a context, and call it with each line that a command prints: `FailedError` unless all are as expected."""
+
+    def __init__(self, name: str, files: int, **expected: object) -> None:
+        self._name = name
+        self._left = files
+        self._expected = expected
+
+    def __call__(self, line: dict[str, Any]) -> None:
+        self._left -= 1
+        if any(line.get(field) != value for field, value in self._expected.items()):
+            raise FailedError(f"{self._name}: {line}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None and self._left:
+            raise FailedError(f"{self._name} told of {self._left} files too few.")
+
+
 def _put(net: Network, name: str, folder: Path, files: int, *, unchanged: bool) -> None:
-    done = _measured(net, name, files, lambda home: home.run("put", "-r", folder))
     wanted = {"durable": HOLDERS + 1, "wanted": HOLDERS + 1}
-    if len(done.lines) != files or any(
-        (line["copies"], line["unchanged"]) != (wanted, unchanged) for line in done.lines
-    ):
-        raise FailedError(f"{name} did not come to all files in all copies.")
+    with _Checked(name, files, copies=wanted, unchanged=unchanged) as check:
+        _measured(net, name, files, lambda home: home.run("put", "-r", folder, check=check))
 
 
-def _measured(net: Network, name: str, files: int, do: Callable[[Home], Finished]) -> Finished:
+def _measured(net: Network, name: str, files: int, do: Callable[[Home], Finished]) -> None:
     """Do something with many files, and tell what it took."""
     os.sync()
     for node in net.nodes:
@@ -104,7 +125,6 @@ def _measured(net: Network, name: str, files: int, do: Callable[[Home], Finished
             "load": load(),
         }
     )
-    return done
 
 
 def _starts(home: Home, name: str, *arguments: str) -> None:

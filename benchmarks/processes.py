@@ -6,11 +6,11 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from capsa.faces.cli.processes import NodeProcess, command
 
@@ -55,8 +55,17 @@ class Finished:
     peak_bytes: int
 
 
-def run(words: Sequence[str | Path], *, said: bytes = b"") -> Finished:
-    """Run a process to its end, with `said` on its stdin; `FailedError` unless it exits with 0."""
+Check: TypeAlias = Callable[[dict[str, Any]], None]
+
+
+def run(words: Sequence[str | Path], *, said: bytes = b"", check: Check | None = None) -> Finished:
+    """Run a process to its end, with `said` on its stdin; `FailedError` unless it exits with 0.
+
+    With a `check`, each line is given to that and not kept: what this process holds when it starts another is counted
+    by the system as memory of that one, too.
+    """
+    lines: list[dict[str, Any]] = []
+    take = check or lines.append
     began = time.perf_counter()
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None
@@ -65,7 +74,8 @@ def run(words: Sequence[str | Path], *, said: bytes = b"") -> Finished:
         with process.stdin as stdin:
             stdin.write(said)
         with process.stdout as stdout:
-            lines = [json.loads(line) for line in stdout]
+            for line in stdout:
+                take(json.loads(line))
         _, status, usage = os.wait4(process.pid, 0)  # says what this one process used, which `wait` does not
         process.returncode = os.waitstatus_to_exitcode(status)
     finally:
@@ -85,9 +95,9 @@ class Home:
     name: str
     root: Path
 
-    def run(self, *arguments: str | Path) -> Finished:
+    def run(self, *arguments: str | Path, check: Check | None = None) -> Finished:
         """Run a capsa command in this home."""
-        return run(command(self.root, *map(str, arguments)))
+        return run(command(self.root, *map(str, arguments)), check=check)
 
     def run_quietly(self, *arguments: str | Path) -> Finished:
         """The same without JSON, and with no words but results."""
