@@ -29,17 +29,17 @@ class Network:
 
 
 @contextmanager
-def running_network(folder: Path) -> Iterator[Network]:
-    """Four nodes that know each other."""
+def running_network(folder: Path, capacity: str = "1GB") -> Iterator[Network]:
+    """Four nodes that know each other, and what each but Eve's keeps for others at most."""
     network = Network(folder, {})
     try:
         run_well(network.ann, "init", "--name", "Ann", "--copies", "2")
-        network.nodes["ann"] = start(network.ann)
+        network.nodes["ann"] = start(network.ann, capacity=capacity)
 
         def let_in(name: str) -> None:
             invite = run_well(network.ann, "invite").last["invite"]
             run_well(network.home(name), "join", "--name", name.title(), stdin=invite.encode())
-            network.nodes[name] = start(network.home(name), capacity="0" if name == "eve" else "1GB")
+            network.nodes[name] = start(network.home(name), capacity="0" if name == "eve" else capacity)
 
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(let_in, OTHERS))

@@ -25,6 +25,7 @@ class ScreenModel:
         """How many lines were too long so far."""
         self.alternate = False
         self.cursor_shown = True
+        self.wraps = True
         self._saved: tuple[list[list[str]], int, int] = ([[]], 0, 0)
 
     def write(self, text: str) -> None:
@@ -58,8 +59,9 @@ class ScreenModel:
             width = cells(character)
             if self.column + width > self.columns:
                 self.wrapped += 1
-                self._down()
-                self.column = 0
+                if self.wraps:
+                    self._down()
+                self.column = 0 if self.wraps else self.columns - width
             row = self._rows[self.row]
             row += [" "] * (self.column + width - len(row))
             if width:
@@ -89,6 +91,8 @@ class ScreenModel:
                 del self._rows[self.row + 1 :]
             case "?", "h" | "l" if number == 25:
                 self.cursor_shown = letter == "h"
+            case "?", "h" | "l" if number == 7:
+                self.wraps = letter == "h"
             case "?", "h" | "l" if number == 1049:
                 self._turn(to_alternate=letter == "h")
             case _:

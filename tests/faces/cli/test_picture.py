@@ -58,9 +58,9 @@ put  holiday/日本/…
 """
 GET_AT_80 = """\
 get
- so far                                                       150 MB  50.0 MB/s
- Ben    ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━        120 MB  40.0 MB/s
- Cleo   ━━━━━━━━━━━╸──────────────────────────────────       30.0 MB  10.0 MB/s
+ total                                                        150 MB  50.0 MB/s
+ Ben   ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━        120 MB  40.0 MB/s
+ Cleo  ━━━━━━━━━━━━───────────────────────────────────       30.0 MB  10.0 MB/s
 """
 
 
@@ -94,7 +94,7 @@ def test_without_unicode_it_is_ascii() -> None:
         ({"rate": 0.0}, ("62 %", "1.6 GB of 2.6 GB")),
         ({"done": 2_600_000_000}, ("100 %", "finishing")),
         ({"done": 1300 * 10**6, "rate": 1e6}, ("50 %", "21 min 40 s left")),
-        ({"total": 0, "done": 0}, ("so far", "0 B")),
+        ({"total": 0, "done": 0}, ("total", "0 B")),
     ],
 )
 def test_the_whole_is_told_first(changes: dict[str, float], told: tuple[str, ...]) -> None:

@@ -15,7 +15,7 @@ NODES_MAX: Final = 8
 _BAR_MIN: Final = 8
 _NAME_MAX: Final = 16
 _SHARE: Final = "100 %"
-_SO_FAR: Final = "so far"
+_TOTAL: Final = "total"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _title(facts: Facts, width: int, style: Style) -> str:
 def _table(facts: Facts, nodes: Sequence[Share], width: int, style: Style) -> list[str]:
     """A row for the whole, and one for each node, with bars of one length."""
     share = facts.done / facts.total if facts.total else None
-    names = [f"{100 * share:3.0f} %" if share is not None else _SO_FAR, *(node.name for node in nodes)]
+    names = [f"{100 * share:3.0f} %" if share is not None else _TOTAL, *(node.name for node in nodes)]
     name_width = min(max(map(cells, [_SHARE, *names])), _NAME_MAX, max(len(_SHARE), width // 3))
     amounts = [_amount(facts), *(_amount_at(node) for node in nodes)]
     rates = [_rate(facts.rate), *(_rate(node.rate) for node in nodes)]

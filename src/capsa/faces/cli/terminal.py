@@ -21,6 +21,10 @@ _SECOND_SCREEN: Final = "\x1b[?1049h"
 _FIRST_SCREEN: Final = "\x1b[?1049l"
 _HIDE_CURSOR: Final = "\x1b[?25l"
 _SHOW_CURSOR: Final = "\x1b[?25h"
+_CUT_LINES: Final = "\x1b[?7l"
+_WRAP_LINES: Final = "\x1b[?7h"
+"""Whether what does not fit into a line goes on in the next one. For a moment after a window became narrower its old
+width is what we are told: lines that wrapped then would push the picture down again and again."""
 _COLUMNS: Final = 80
 _COLUMNS_MIN: Final = 20
 _UNABLE: Final = {None, "", "dumb"}
@@ -101,7 +105,7 @@ class Region:
         """Show these lines instead of those that are there."""
         shown = lines[: self.room()[1]]
         text = "\n".join(f"{line}{_TO_END_OF_LINE}" for line in shown)
-        self._terminal.write(f"{self._back()}{text}{_TO_END_OF_SCREEN}")
+        self._terminal.write(f"{_CUT_LINES}{self._back()}{text}{_TO_END_OF_SCREEN}{_WRAP_LINES}")
         self._drawn = [cells(plain(line)) for line in shown]
 
     def erase(self) -> None:
@@ -136,7 +140,7 @@ class Canvas:
     def draw(self, lines: Sequence[str]) -> None:
         """Show these lines, and nothing else."""
         text = "\n".join(f"{line}{_TO_END_OF_LINE}" for line in lines[: self.room()[1]])
-        self._terminal.write(f"{_TO_TOP}{text}{_TO_END_OF_SCREEN}")
+        self._terminal.write(f"{_CUT_LINES}{_TO_TOP}{text}{_TO_END_OF_SCREEN}{_WRAP_LINES}")
 
     def close(self) -> None:
         """Back to what was there before."""
