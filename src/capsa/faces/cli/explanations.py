@@ -76,10 +76,10 @@ EXPLANATIONS: Final = {
             ("capsa up --capacity 200GB --zone attic", "keep at most 200 GB, and say where this machine stands"),
             ("capsa up --listen none --peer tcp://192.0.2.7:4747", "only dial out, from behind any router"),
         ),
-        "It runs until it gets SIGTERM or Ctrl-C, or until its terminal is closed: start it with nohup(1) to have it go "
-        "on. What it was told is remembered in capsa.toml in the home and need not be given again. With --capacity 0 it "
-        "keeps nothing for others. The members must be able to reach the addresses that it advertises; one member who "
-        "can be reached is enough for all others.",
+        "It runs until it gets SIGTERM or Ctrl-C, or until its terminal is closed: start it with nohup(1) to have it "
+        "go on. What it was told is remembered in capsa.toml in the home and need not be given again. With "
+        "--capacity 0 it keeps nothing for others. The members must be able to reach the addresses that it advertises; "
+        "one member who can be reached is enough for all others.",
     ),
     "put": Explanation(
         (
