@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
-from capsa.client.jobs import Job, Stored
+from capsa.client.jobs import Job, Stored, Wish
 from capsa.client.sources import StreamSource
-from capsa.core.claims import ClaimItem, make_part, make_release
-from capsa.core.commands import Commit, Committed, Done, EndClaims, Keep, Kept
-from capsa.core.ids import BlockId, ClaimId, block_id
+from capsa.core.claims import ClaimItem, ReleaseNote, make_part, make_release
+from capsa.core.commands import Commit, Committed, Done, EndClaims, Keep, Kept, Retire
+from capsa.core.ids import BlockId, Buffer, ClaimId, NetworkId, block_id
+from capsa.core.messages import Message
+from capsa.core.signing import decode_signed
 from capsa.errors import CapsaError, ChangedError, NotFoundError, RefusedError
 from tests.node.liar import lying
 from tests.node.network import Client, job_of, live, noise, until, write
+
+M = TypeVar("M", bound=Message)
 
 
 async def put_all(client: Client, jobs: list[Job]) -> dict[str, Stored]:
@@ -123,6 +129,31 @@ async def test_more_copies_make_a_new_claim_and_release_the_old(tmp_path: Path) 
             return not await eye.proven("bob", blocks) and not await eye.proven("cid", blocks)
 
         await until(unclaimed)  # so the first claim had ended too
+
+
+async def test_an_old_claim_stays_until_the_new_one_has_as_many_copies(tmp_path: Path) -> None:
+    source = write(tmp_path / "film.bin", noise(20_000))
+    asked: list[Message] = []
+
+    async def ask(message: Message, answer: type[M], payload: Sequence[Buffer] = ()) -> M:
+        asked.append(message)
+        return (await link.ask_where(message, answer, payload))[0]
+
+    async with live(tmp_path, "ann bob", copies=1) as network, network.client("ann") as ann:
+        stored = await ann.put(source, "film.bin", copies=1)
+        [old] = [view.versions[0].claim async for view in (await ann.files.catalog.snapshot()).scan()]
+        link = ann.link
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(link, "ask", ask)
+            [more] = [each async for each in ann.files.put([job_of(source, "film.bin")], Wish(2, wait=False))]
+        assert (stored.durable, more.durable) == (2, 1)
+        ended = {bytes(claim) for message in asked if isinstance(message, EndClaims) for claim in _released(message)}
+        assert old not in ended
+        assert [message.claims for message in asked if isinstance(message, Retire)] == [(old,)]
+
+
+def _released(message: EndClaims) -> Sequence[bytes]:
+    return ReleaseNote.parse(message.release, NetworkId(decode_signed(message.release).network)).claims
 
 
 async def test_a_released_claim_with_retention_keeps_its_blocks(tmp_path: Path) -> None:

@@ -58,6 +58,13 @@ def test_an_open_put_keeps_its_claim_id_and_what_was_committed(reopen: Reopen) -
     assert reopen().stale_puts(0.0) == []
 
 
+def test_what_was_replaced_is_stale_from_then_on_unless_it_is_reprieved(reopen: Reopen) -> None:
+    reopen().retire([CLAIM, THIRD], 10.0)
+    assert reopen().stale_puts(before=10.0) == []
+    reopen().reprieve([THIRD])
+    assert reopen().stale_puts(before=11.0) == [CLAIM]
+
+
 def test_what_was_forgotten_or_never_finished_is_stale_until_it_is_released(reopen: Reopen) -> None:
     reopen().open_puts([NAME, OTHER], [CLAIM, THIRD], 10.0)
     reopen().forget_puts([NAME])

@@ -26,6 +26,8 @@ from capsa.core.commands import (
     HeadPublished,
     PublishHead,
     PutsStale,
+    Reprieve,
+    Retire,
     StalePuts,
     TakeHeadLock,
 )
@@ -61,6 +63,8 @@ class NewVersion:
     digest: bytes
     blocks: int
     copies: int
+    durable: int = 0
+    """Copies that are durable already, the home counted."""
     further: bool = False
 
     def is_in(self, entry: VersionEntry) -> bool:
@@ -143,7 +147,7 @@ class Catalog:
         told: int | None = None
         try:
             before = Snapshot(self._link, self._owner, taken.heads, self._pages)
-            entries, outdone, results = await self._judge(before, versions, taken.sequence)
+            entries, outdone, retired, results = await self._judge(before, versions, taken.sequence)
             if entries:
                 update = await before.drive(
                     insert(
@@ -163,6 +167,9 @@ class Catalog:
                 told = 1 + published.members if complete else min(copies, 1 + published.members)
                 if complete and (published.members or not self._owner.copies):  # else others' newest head needs them
                     await self._release([*(page.claim for page in update.replaced), *outdone])
+                else:
+                    retired += outdone
+                await self._put_off(Retire, retired)
         finally:
             with suppress(LostConnectionError):  # a lost session gives the lock back by itself
                 await self._link.ask_on(session, FreeHeadLock(), Done)
@@ -170,14 +177,16 @@ class Catalog:
 
     async def _judge(
         self, before: Snapshot, versions: Sequence[NewVersion], sequence: int
-    ) -> tuple[list[Entry], list[ClaimId], dict[str, VersionEntry | CapsaError]]:
+    ) -> tuple[list[Entry], list[ClaimId], list[ClaimId], dict[str, VersionEntry | CapsaError]]:
         """What is to be added, judged again under the lock: two puts of one key may have raced.
 
-        Also the claims that are outdone: the same bytes with more copies take the place of the version before.
+        Also the claims that are outdone, since the same bytes with more copies take the place of the version before:
+        those that may be released, and those whose copies are still worth more than what the new claim has so far.
         """
         standings = await before.survey(version.key for version in versions)
         entries: list[Entry] = []
         outdone: list[ClaimId] = []
+        retired: list[ClaimId] = []
         results: dict[str, VersionEntry | CapsaError] = {}
         barring: set[str] = set()
         for version in sorted(versions, key=lambda version: version.key):  # folders before what lies in them
@@ -202,7 +211,7 @@ class Catalog:
                 dot = Dot(self._owner.device, sequence, len(entries))
                 entries.append(RemovalEntry(version.key, dot, before.lamport + 1, (current.dot,)))
                 if not given_up:  # whoever may still have some of it keeps that
-                    outdone.append(current.claim)
+                    (outdone if version.durable > current.copies else retired).append(current.claim)
             entry = VersionEntry(
                 key=version.key,
                 dot=Dot(self._owner.device, sequence, len(entries)),
@@ -221,7 +230,7 @@ class Catalog:
             )
             entries.append(entry)
             results[version.key] = entry
-        return entries, outdone, results
+        return entries, outdone, retired, results
 
     async def _store_pages(self, pages: Sequence[NewPage]) -> int:
         """Store new pages and claim each; the least durable copies of any, the home counted."""
@@ -259,7 +268,9 @@ class Catalog:
         stale = {ClaimId(claim) for claim in (await self._link.ask(StalePuts(), PutsStale)).claims}
         if stale:
             with suppress(IntegrityError, NotFoundError, UnreachableError):
-                await self._release(sorted(stale - await self._recorded()))
+                recorded = await self._recorded()
+                await self._release(sorted(stale - recorded))
+                await self._put_off(Reprieve, sorted(stale & recorded))
 
     async def _recorded(self) -> set[ClaimId]:
         """The claims of all versions, as of when the home's node has heard all that others know of its own heads."""
@@ -277,6 +288,10 @@ class Catalog:
             batch = claims[start : start + RELEASE_CLAIMS_MAX]
             note = make_release(self._owner.keys.signing, self._owner.network, batch)
             await self._link.ask(EndClaims(note.signed), Done)
+
+    async def _put_off(self, how: type[Retire | Reprieve], claims: Sequence[ClaimId]) -> None:
+        for start in range(0, len(claims), RELEASE_CLAIMS_MAX):
+            await self._link.ask(how(tuple(claims[start : start + RELEASE_CLAIMS_MAX])), Done)
 
     def _new_claim(self) -> ClaimId:
         return ClaimId(self._entropy.take(CLAIM_ID_SIZE))

@@ -184,9 +184,10 @@ class Files:
                 digest=draft.file.digest,
                 blocks=draft.blocks,
                 copies=terms.copies,
+                durable=min(draft.durable, count),
                 further=further,
             )
-            for draft in drafts
+            for draft, count in zip(drafts, durable, strict=True)
         ]
         added = await self.catalog.add(versions)
         await self._journal.remember(

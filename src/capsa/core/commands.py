@@ -271,12 +271,29 @@ class FallBack(Message, frozen=True, array_like=True):
     complete: Id
 
 
+class Retire(Message, frozen=True, array_like=True):
+    """Others have taken the place of these claims, with fewer copies so far: they are to be released some days later.
+
+    The reply is `Done`.
+    """
+
+    code = 143
+    claims: Claims16
+
+
+class Reprieve(Message, frozen=True, array_like=True):
+    """The catalog holds what these claims cover: they are not to be released after all. The reply is `Done`."""
+
+    code = 144
+    claims: Claims16
+
+
 COMMAND_MESSAGES: tuple[type[Message], ...] = (
     *(Failure, Got, Done, Greet, Greeted, Keep, Kept, Commit, Committed),
     *(OpenPuts, PutsOpened, ForgetPuts, StalePuts, PutsStale, Copies, CopiesTold, Fetch),
     *(TakeHeadLock, HeadLockTaken, FreeHeadLock, PublishHead, HeadPublished, Heads, HeadsTold, EndClaims),
     *(KeepKeys, DropKeys, TakeKeys, KeysTaken, AreKeysKept, KeysKept),
-    *(Recall, Recalled, Remember),
+    *(Recall, Recalled, Remember, Retire, Reprieve),
     *(HearAll, HeardAll, FallBack),
     *INQUIRY_MESSAGES,
 )

@@ -54,6 +54,8 @@ class Putting:
             c.EndClaims: self._end_claims,
             c.Recall: self._recall,
             c.Remember: self._remember,
+            c.Retire: self._retire,
+            c.Reprieve: self._reprieve,
         }
 
     async def _keep(self, session: Session, message: c.Keep, payload: memoryview) -> Answer:
@@ -113,4 +115,12 @@ class Putting:
 
     async def _remember(self, session: Session, message: c.Remember, payload: memoryview) -> Answer:
         await self._workers.run(Lane.DISK, self._state.remember, message.names, message.stamps)
+        return c.Done(), ()
+
+    async def _retire(self, session: Session, message: c.Retire, payload: memoryview) -> Answer:
+        await self._workers.run(Lane.DISK, self._state.retire, message.claims, self._clock.now())
+        return c.Done(), ()
+
+    async def _reprieve(self, session: Session, message: c.Reprieve, payload: memoryview) -> Answer:
+        await self._workers.run(Lane.DISK, self._state.reprieve, message.claims)
         return c.Done(), ()

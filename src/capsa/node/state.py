@@ -253,6 +253,16 @@ class State:
                 self._rows(f"DELETE FROM {table} WHERE claim IN (SELECT claim FROM puts WHERE name=?)", name)
             self._rows("DELETE FROM puts WHERE name=?", name)
 
+    def retire(self, claims: Iterable[bytes], now: float) -> None:
+        """Claims that others replaced are stale from now on."""
+        with self._transaction():
+            self._db.executemany("INSERT OR IGNORE INTO stale VALUES(?,?)", [(claim, now) for claim in claims])
+
+    def reprieve(self, claims: Iterable[bytes]) -> None:
+        """These claims are not stale after all."""
+        with self._transaction():
+            self._db.executemany("DELETE FROM stale WHERE claim=?", [(claim,) for claim in claims])
+
     def stale_puts(self, before: float) -> list[ClaimId]:
         """Claim ids to be released: of puts forgotten or untouched since `before`; at most 1,024.
 
