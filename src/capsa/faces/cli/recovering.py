@@ -185,8 +185,8 @@ def _settle(root: Path, entropy: bytes, card: ContactCard, passphrase: str | Non
 def _few_answers(answered: int, others: int) -> str:
     if answered >= others:
         return (
-            f"{count_of(others, 'other member')} answered, and there are no more: if these keep the newest files to themselves, nobody is "
-            "there to tell."
+            f"{count_of(others, 'other member')} answered, and there are no more: if these keep the newest files to "
+            "themselves, nobody is there to tell."
         )
     return (
         f"Only {answered} of {others} other members answered: if these keep the newest files to themselves, nobody is "
