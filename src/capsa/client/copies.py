@@ -86,6 +86,17 @@ async def prove_each(link: HomeLink, versions: Sequence[VersionEntry], *, home: 
     return [standing for proof in proofs if (standing := proof.result()) is not None]
 
 
+async def find_standings(
+    link: HomeLink, versions: Sequence[VersionEntry], *, home: NodeId, shape: Shape = DEFAULT_SHAPE
+) -> list[Standing]:
+    """How versions stand, in their order: the home's own as its node knows, those of other devices by proof."""
+    own = [version for version in versions if version.dot.device == home]
+    others = [version for version in versions if version.dot.device != home]
+    found = [*await ask_copies(link, own), *await prove_each(link, others, home=home, shape=shape)]
+    by_dot = {standing.version.dot: standing for standing in found}
+    return [by_dot[version.dot] for version in versions]
+
+
 async def find_short(link: HomeLink, snapshot: Snapshot) -> AsyncIterator[Standing]:
     """The versions of the whole catalog that are short as far as the home's node knows, in the order of their keys."""
     batch: list[VersionEntry] = []

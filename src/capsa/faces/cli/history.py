@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from capsa.client.copies import Standing, ask_copies
+from capsa.client.copies import Standing, find_standings
 from capsa.client.versions import Numbered, number_versions, version_id
 from capsa.core.caps import format_cap
 from capsa.core.ids import format_id
@@ -17,7 +17,7 @@ from capsa.faces.cli.output import Json, Screen
 from capsa.faces.cli.passphrases import Unlock, unlock_of
 from capsa.faces.cli.quantities import rfc3339, show_size
 from capsa.faces.cli.running import run
-from capsa.faces.cli.start import at_home
+from capsa.faces.cli.start import SETTLE_SECONDS, at_home
 
 _ID_SHOWN = 10
 
@@ -28,9 +28,9 @@ def history(options: Namespace, screen: Screen) -> int:
 
 
 async def _history(root: Path, unlock: Unlock, key: str, screen: Screen) -> int:
-    async with at_home(root, unlock=unlock) as context:
+    async with at_home(root, unlock=unlock, settle=SETTLE_SECONDS) as context:
         view = await find_view(await context.snapshot(), key)
-        standings = await ask_copies(context.link, view.versions)
+        standings = await find_standings(context.link, view.versions, home=context.home.node)
     for numbered, standing in zip(number_versions(view), standings, strict=True):
         current = numbered.version == view.current
         screen.document(_line(numbered, standing, current))

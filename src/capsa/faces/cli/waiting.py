@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from capsa.client.copies import Standing, ask_copies, find_short, prove_copies
-from capsa.core.catalog.entries import VersionEntry
+from capsa.client.copies import Standing, find_short, find_standings
 from capsa.core.inquiries import Status, StatusTold
 from capsa.core.names import check_key
 from capsa.faces.cli.exits import Exit
@@ -47,7 +46,7 @@ async def _for_keys(context: HomeContext, keys: Sequence[str], timeout: int | No
     snapshot = await context.snapshot()
     waiting = [(await find_view(snapshot, key)).versions[0] for key in keys]
     async for last in _looks(timeout):
-        standings = await _stand(context, waiting)
+        standings = await find_standings(context.link, waiting, home=context.home.node)
         for standing in standings:
             if not standing.short or last:
                 _tell(standing, screen)
@@ -72,13 +71,6 @@ async def _for_all(context: HomeContext, timeout: int | None, screen: Screen) ->
         _tell(standing, screen)
         short += 1
     return max(short, 1)  # a page of the catalog is no file, and counts all the same
-
-
-async def _stand(context: HomeContext, versions: Sequence[VersionEntry]) -> list[Standing]:
-    """How versions stand: this home's own as its node knows, those of the owner's other devices by proof."""
-    own = [version for version in versions if version.dot.device == context.home.node]
-    others = [version for version in versions if version.dot.device != context.home.node]
-    return [*await ask_copies(context.link, own), *[await prove_copies(context.link, version) for version in others]]
 
 
 async def _looks(timeout: int | None) -> AsyncIterator[bool]:
