@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from capsa.faces.cli.processes import NodeProcess, command
+from capsa.faces.cli.demo.processes import NodeProcess, command
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from capsa.client.reading import Reader
+from capsa.client.gets.reading import Reader
 from capsa.core.caps import Cap, parse_cap
 from capsa.faces.cli.start import at_home
 

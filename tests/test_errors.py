@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from capsa import errors
-from capsa.client.upload import CameOutDifferentError
+from capsa.client.puts.upload import CameOutDifferentError
 
 
 @pytest.mark.parametrize("error", [errors.NoSpaceError, errors.NotMemberError, errors.DeadlineError, errors.CapsaError])

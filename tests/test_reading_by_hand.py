@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from capsa.client.sealer import FileSealer, Manner
-from capsa.client.sources import StreamSource
+from capsa.client.puts.sealer import FileSealer, Manner
+from capsa.client.puts.sources import StreamSource
 from capsa.core.caps import Cap, format_cap
 from capsa.core.ids import BlockId, ClaimId
 from capsa.core.pages import Shape

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from capsa.faces.cli.processes import NodeProcess, run_well, stop_all
+from capsa.faces.cli.demo.processes import NodeProcess, run_well, stop_all
 
 HOME = "home"
 HOLDERS = ("holder1", "holder2", "holder3")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from capsa.faces.cli.processes import command, run, run_well
+from capsa.faces.cli.demo.processes import command, run, run_well
 from tests.big.network import HOLDERS, HOME, Network, running, wait_for
 
 SEED = 2026

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from capsa.faces.cli.processes import command
+from capsa.faces.cli.demo.processes import command
 from tests.big.network import HOLDERS, HOME, Network, running
 
 GIB = 1024**3

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from capsa.faces.cli import main
-from tests.faces.cli.test_completing import EVIL, KEYS, stub_source
+from tests.faces.cli.manual.test_completing import EVIL, KEYS, stub_source
 
 READY = b"<ready>"
 SHELLS = {"zsh": ["zsh", "-d", "-i"], "fish": ["fish", "-i"]}

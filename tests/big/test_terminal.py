@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from capsa.faces.cli.cells import cells
+from capsa.faces.cli.demo.specimen import digest_of
+from capsa.faces.cli.drawing.cells import cells
 from capsa.faces.cli.grammar import COMMANDS
-from capsa.faces.cli.specimen import digest_of
 from tests.big.tmux import Sight, Window
 from tests.faces.cli.networks import Network, running_network
 

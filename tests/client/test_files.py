@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import pytest
 
-from capsa.client.jobs import Job, Stored, Wish
-from capsa.client.sources import StreamSource
+from capsa.client.puts.jobs import Job, Stored, Wish
+from capsa.client.puts.sources import StreamSource
 from capsa.core.claims import ClaimItem, ReleaseNote, make_part, make_release
 from capsa.core.commands import Commit, Committed, Done, EndClaims, Keep, Kept, Retire
 from capsa.core.ids import BlockId, Buffer, ClaimId, NetworkId, block_id

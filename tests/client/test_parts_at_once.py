@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import cast
 
 from capsa.client.link import HomeLink
-from capsa.client.sealer import Block
-from capsa.client.upload import Signer, Upload
+from capsa.client.puts.sealer import Block
+from capsa.client.puts.upload import Signer, Upload
 from capsa.core.claims import ClaimItem
 from capsa.core.commands import Kept
 from capsa.core.ids import CLAIM_ID_SIZE, ClaimId, block_id

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from capsa.client.jobs import BATCH_FILES, Job, Preview, Stored, Wish
-from capsa.client.sources import FileSource, FolderSource, LinkSource, Source, StreamSource
-from capsa.client.stamps import Stamp
+from capsa.client.puts.jobs import BATCH_FILES, Job, Preview, Stored, Wish
+from capsa.client.puts.sources import FileSource, FolderSource, LinkSource, Source, StreamSource
+from capsa.client.puts.stamps import Stamp
 from capsa.core.pages import Kind
 from capsa.errors import NotFoundError, RefusedError
 from tests.node.network import Client, live, noise, write

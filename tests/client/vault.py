@@ -9,7 +9,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from capsa.client.restore import Order, Restored, Restorer
+from capsa.client.gets.restore import Order, Restored, Restorer
 from capsa.core.catalog.entries import Dot, VersionEntry
 from capsa.core.ids import BlockId, ClaimId, NodeId, block_id
 from capsa.core.keys import Label

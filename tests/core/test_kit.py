@@ -12,7 +12,7 @@ from capsa.core.cards import Contact, ContactCard, format_card, make_card
 from capsa.core.keys import OwnerKeys
 from capsa.core.kit import KIT_SIZE_MAX, PHRASE_WORDS, WIDTH, Kit, format_kit, read_kit, shorten_card, split_phrase
 from capsa.errors import UsageError
-from capsa.faces.cli.kitpage import kit_page
+from capsa.faces.cli.commands.kitpage import kit_page
 
 WORDS = tuple(f"{first}{second}ord" for first in "abcd" for second in "aeiouy")
 """Stand for the words that phrases are made of."""

@@ -16,11 +16,11 @@ from pathlib import Path
 from blake3 import blake3
 
 from capsa.client.files import Files
-from capsa.client.jobs import Job, Stored, Wish
+from capsa.client.gets.reading import Reader
 from capsa.client.link import HomeLink
-from capsa.client.reading import Reader
+from capsa.client.puts.jobs import Job, Stored, Wish
+from capsa.client.puts.sources import FileSource
 from capsa.client.snapshot import Owner
-from capsa.client.sources import FileSource
 from capsa.core import commands as c
 from capsa.core import inquiries as q
 from capsa.core import statements as st

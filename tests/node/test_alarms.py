@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from capsa.core import statements as st
 from capsa.core.heads import make_head
 from capsa.core.signing import encode_signed
-from capsa.faces.cli.network import judge_health
+from capsa.faces.cli.commands.network import judge_health
 from capsa.node.membership import Members
 from capsa.node.runtime import ThreadWorkers
 from capsa.node.state import State

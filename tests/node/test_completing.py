@@ -6,13 +6,13 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
-from capsa.client.upload import BUFFERS
+from capsa.client.puts.upload import BUFFERS
 from capsa.core.claims import make_release
 from capsa.core.commands import Done, EndClaims
 from capsa.core.messages import Claim, Message, Put
 from capsa.net.rpc import Answer
 from capsa.net.session import Session
-from tests.client.test_upload import Counting
+from tests.client.puts.test_upload import Counting
 from tests.node.liar import Liar, lying
 from tests.node.network import FAST, Client, job_of, live, noise, until, write
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from capsa.client.jobs import Stored
+from capsa.client.puts.jobs import Stored
 from capsa.core.claims import ClaimItem, make_part
 from capsa.core.ids import ClaimId, block_id
 from capsa.core.messages import Claim, Claimed

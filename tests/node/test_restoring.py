@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from capsa.client.restore import Order, Restored, Restorer, selected
+from capsa.client.gets.restore import Order, Restored, Restorer, selected
 from capsa.core.catalog.entries import VersionEntry
 from capsa.core.messages import Get
 from capsa.core.restore import Selection

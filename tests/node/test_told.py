@@ -8,7 +8,7 @@ from capsa.core.messages import Message, Sync
 from capsa.errors import BusyError
 from capsa.net.rpc import Answer
 from capsa.net.session import Session
-from tests.client.test_upload import Counting
+from tests.client.puts.test_upload import Counting
 from tests.node.liar import Liar, lying
 from tests.node.network import live, noise, write
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from capsa.client.jobs import Stored
+from capsa.client.puts.jobs import Stored
 from capsa.errors import RefusedError
 from capsa.testing.world.members import Circle, Desk
 from capsa.testing.world.world import World, simulate

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from capsa.client.jobs import Job, Stored, Wish
+from capsa.client.puts.jobs import Job, Stored, Wish
 from capsa.client.recovery import Recovered, recover
 from capsa.client.snapshot import Owner
 from capsa.core.commands import HeadLockTaken, OpenPuts, TakeHeadLock

@@ -13,7 +13,7 @@ from itertools import combinations
 
 import pytest
 
-from capsa.client.jobs import Stored
+from capsa.client.puts.jobs import Stored
 from capsa.core.ids import ClaimId
 from capsa.errors import DiskError
 from capsa.testing.world.members import Circle, Desk

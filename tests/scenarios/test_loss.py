@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 
-from capsa.client.jobs import Stored
+from capsa.client.puts.jobs import Stored
 from capsa.testing.world.members import Circle, Desk
 from capsa.testing.world.world import World, simulate
 from tests.scenarios.stores import holdings, lose_disk, lose_store

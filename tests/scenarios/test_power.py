@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from capsa.client.jobs import Stored
+from capsa.client.puts.jobs import Stored
 from capsa.errors import CapsaError
 from capsa.testing.world.members import Circle, Desk
 from capsa.testing.world.world import Host, World, simulate

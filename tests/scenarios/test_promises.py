@@ -8,7 +8,7 @@ from collections import defaultdict
 
 import pytest
 
-from capsa.client.jobs import Stored
+from capsa.client.puts.jobs import Stored
 from capsa.testing.world.members import Circle, Desk
 from capsa.testing.world.world import World, simulate
 from tests.scenarios.stores import copies

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from capsa.client.catalog import NewVersion
-from capsa.client.jobs import Stored, Wish
+from capsa.client.puts.jobs import Stored, Wish
 from capsa.errors import CapsaError, LostConnectionError, RefusedError
 from capsa.testing.world.members import Circle, Desk
 from capsa.testing.world.world import World, simulate

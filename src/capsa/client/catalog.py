@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from capsa.client.copies import Standing, prove_each
 from capsa.client.link import HomeLink
-from capsa.client.sealer import Block
+from capsa.client.puts.sealer import Block
+from capsa.client.puts.upload import Signer, keep_small
 from capsa.client.snapshot import Owner, Snapshot, take_snapshot
-from capsa.client.upload import Signer, keep_small
 from capsa.core.catalog.entries import Dot, Entry, RemovalEntry, VersionEntry
 from capsa.core.catalog.pages import NewPage, Page
 from capsa.core.catalog.update import Update, insert

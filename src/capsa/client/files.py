@@ -1,7 +1,7 @@
 """put: the first file to read.
 
 A put is chunk → seal → address → claim → place → send → record. `Sender` does the first three and hands blocks to the
-home's node, which places and sends them; `Signer` claims, `Catalog` records. Reading is in `capsa.client.reading`.
+home's node, which places and sends them; `Signer` claims, `Catalog` records. Reading is in `capsa.client.gets.reading`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from capsa.client.catalog import Catalog, NewVersion, exists_already
-from capsa.client.jobs import Batches, Job, Preview, Progress, Stored, Wish
-from capsa.client.journal import Journal, Seen
-from capsa.client.judging import Judge, Verdict, What
 from capsa.client.link import HomeLink
-from capsa.client.sending import Draft, Sender, Terms
+from capsa.client.puts.jobs import Batches, Job, Preview, Progress, Stored, Wish
+from capsa.client.puts.journal import Journal, Seen
+from capsa.client.puts.judging import Judge, Verdict, What
+from capsa.client.puts.sending import Draft, Sender, Terms
+from capsa.client.puts.upload import Signer
 from capsa.client.snapshot import Owner
-from capsa.client.upload import Signer
 from capsa.core.catalog.entries import VersionEntry
 from capsa.core.commands import Copies, CopiesTold
 from capsa.core.pages import DEFAULT_SHAPE, Shape

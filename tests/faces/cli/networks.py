@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from capsa.faces.cli.processes import NodeProcess, run_well, stop_all
+from capsa.faces.cli.demo.processes import NodeProcess, run_well, stop_all
 
 OTHERS = ("ben", "cleo", "eve")
 

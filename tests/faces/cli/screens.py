@@ -1,13 +1,13 @@
 """A terminal's screen, as far as the command line makes use of one: what a person would see of what was written.
 
-It knows the sequences that `capsa.faces.cli.terminal` and `top` write, and refuses all others.
+It knows the sequences that `capsa.faces.cli.drawing.terminal` and `top` write, and refuses all others.
 """
 
 from __future__ import annotations
 
 import re
 
-from capsa.faces.cli.cells import cells
+from capsa.faces.cli.drawing.cells import cells
 
 _SEQUENCE = re.compile(r"\x1b\[(\??)([0-9;]*)([A-Za-z])")
 

@@ -13,7 +13,7 @@ import pytest
 
 from capsa.core.caps import Cap, format_cap, parse_cap
 from capsa.core.ids import BlockId
-from capsa.faces.cli.processes import NodeProcess, Outcome, command, run, run_well
+from capsa.faces.cli.demo.processes import NodeProcess, Outcome, command, run, run_well
 from tests.faces.cli.networks import Network, start, until_alive
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(80)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from capsa.faces.cli.processes import NodeProcess, run, run_well, stop_all
+from capsa.faces.cli.demo.processes import NodeProcess, run, run_well, stop_all
 from tests.faces.cli.networks import start, until_alive
 
 _SPOKEN_TO = 100

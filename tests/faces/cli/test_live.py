@@ -10,7 +10,7 @@ from typing import Self
 
 import pytest
 
-from capsa.faces.cli.processes import NodeProcess, run, run_well
+from capsa.faces.cli.demo.processes import NodeProcess, run, run_well
 from tests.faces.cli.networks import Network, start
 from tests.faces.cli.screens import ScreenModel
 from tests.faces.cli.terminals import AtTerminal

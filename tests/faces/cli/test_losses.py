@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from capsa.faces.cli.processes import NodeProcess, run_well, stop_all
+from capsa.faces.cli.demo.processes import NodeProcess, run_well, stop_all
 from tests.faces.cli.networks import start, until_alive
 from tests.node.network import noise
 

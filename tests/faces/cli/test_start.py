@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from capsa.client.jobs import Stored, Wish
+from capsa.client.puts.jobs import Stored, Wish
 from capsa.core.inquiries import Status, StatusTold
 from capsa.errors import HomeError, HomeInUseError
-from capsa.faces.cli.passphrases import unlock_of
+from capsa.faces.cli.keys.passphrases import unlock_of
 from capsa.faces.cli.start import HomeContext, UpOptions, at_home, run_node
 from capsa.node.app import Ready
 from capsa.node.home import Home

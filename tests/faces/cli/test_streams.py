@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from capsa.faces.cli.processes import command, run, run_well
+from capsa.faces.cli.demo.processes import command, run, run_well
 
 CONTENT = os.urandom(300_000)
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from capsa.faces.cli.demo.processes import NodeProcess, run
 from capsa.faces.cli.grammar import BY_NAME
-from capsa.faces.cli.processes import NodeProcess, run
-from capsa.faces.cli.syntax import arguments_of, common_options
+from capsa.faces.cli.manual.syntax import arguments_of, common_options
 from tests.faces.cli.networks import until_alive
 
 ELSEWHERE = {("demo", flag) for flag in ("--keep", "--file", "--size")}

@@ -28,7 +28,7 @@ class _WholeParser(Parser):
     """The parser of the whole command line, whose help lists the commands by purpose."""
 
     def format_help(self) -> str:
-        from capsa.faces.cli.help_text import overview  # here, since few ask for help
+        from capsa.faces.cli.manual.help_text import overview  # here, since few ask for help
 
         return overview()
 
@@ -37,7 +37,7 @@ class _CommandParser(Parser):
     """The parser of one command, which is explained when somebody asks."""
 
     def format_help(self) -> str:
-        from capsa.faces.cli.help_text import HelpFormatter, describe, show_examples
+        from capsa.faces.cli.manual.help_text import HelpFormatter, describe, show_examples
 
         name = self.prog.rpartition(" ")[2]
         self.formatter_class, self.description, self.epilog = HelpFormatter, describe(name), show_examples(name)

@@ -16,7 +16,7 @@ from capsa.client.snapshot import Owner, Snapshot, take_snapshot
 from capsa.core.commands import COMMAND_MESSAGES, Greet, Greeted
 from capsa.core.keys import OwnerKeys
 from capsa.errors import CapsaError, HomeInUseError, ProtocolError, RefusedError, UnreachableError, leading
-from capsa.faces.cli.passphrases import Unlock
+from capsa.faces.cli.keys.passphrases import Unlock
 from capsa.faces.cli.running import signals_of_end
 from capsa.net.local import connect
 from capsa.net.session import Session
@@ -26,7 +26,7 @@ from capsa.node.runtime import SystemClock, SystemEntropy, ThreadWorkers
 
 if TYPE_CHECKING:
     from capsa.client.files import Files
-    from capsa.client.reading import Reader
+    from capsa.client.gets.reading import Reader
     from capsa.node.app import Node, Ready
 
 SETTLE_SECONDS: Final = 5.0
@@ -83,7 +83,7 @@ class HomeContext:
 
     def reader(self) -> Reader:
         """Gets; needs no keys but a cap's."""
-        from capsa.client.reading import Reader
+        from capsa.client.gets.reading import Reader
 
         return Reader(self.link, workers=self.workers)
 

@@ -14,11 +14,11 @@ from functools import partial
 from typing import Final, TypeVar
 
 from capsa.client.files import Files
-from capsa.client.jobs import Job, Stored, Wish
+from capsa.client.gets.reading import Reader
 from capsa.client.link import HomeLink
-from capsa.client.reading import Reader
+from capsa.client.puts.jobs import Job, Stored, Wish
+from capsa.client.puts.stamps import Stamp
 from capsa.client.snapshot import Owner
-from capsa.client.stamps import Stamp
 from capsa.core.caps import Cap
 from capsa.core.commands import COMMAND_MESSAGES, Greet, Greeted
 from capsa.core.ids import NetworkId

@@ -1,0 +1,1 @@
+"""Getting: from blocks to files and folders."""

@@ -1,0 +1,1 @@
+"""Putting: from files and folders to blocks at home."""

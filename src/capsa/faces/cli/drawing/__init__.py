@@ -1,0 +1,1 @@
+"""What moves on a terminal: progress, the picture of a put, top."""

@@ -1,0 +1,1 @@
+"""How commands come by secrets: passphrases and files that hold them."""
