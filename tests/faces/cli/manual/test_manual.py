@@ -19,7 +19,7 @@ from capsa.faces.cli.manual.syntax import arguments_of
 from capsa.faces.cli.parser import command_parser, help_on, parse
 
 NAMES = [command.name for command in COMMANDS]
-DESIGN = Path(__file__).parents[3] / "docs" / "design.md"
+DESIGN = Path(__file__).parents[4] / "docs" / "design.md"
 
 
 def test_every_command_is_explained_and_serves_one_purpose() -> None:
