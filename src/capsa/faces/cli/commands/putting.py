@@ -201,7 +201,7 @@ async def _telling(
     async with at_home(root, unlock=unlock, settle=SETTLE_SECONDS) as context, gathering(screen):
         with Progress(screen, "put", work.asked.size, time.monotonic) as progress:
             later = _later(wish, serving=context.facts.serving)
-            tally = Tally(screen, later, many=work.asked.recursive, make_room=progress.clear)
+            tally = Tally(screen, later, many=work.asked.recursive, make_room=progress.clear, clock=time.monotonic)
             yield context, tally, progress
             _tell_aside(work, tally)
             tally.sum_up()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from capsa.client.puts.jobs import Preview, Stored
 from capsa.client.puts.walk import Skipped
@@ -13,12 +14,20 @@ from capsa.faces.cli.exits import Exit, exit_of
 from capsa.faces.cli.output import Json, Screen, describe, is_terminal, one_line
 from capsa.faces.cli.quantities import count_of, show_size
 
+_SKIPPED: Final[Mapping[str, str]] = {"home": "a home of capsa", "part": "what an unfinished get left"}
+"""What is skipped, for people, where its name does not say it."""
+
 
 class Tally:
     """Tells of files one by one and counts them; keeps none."""
 
-    def __init__(self, screen: Screen, later: str, *, many: bool, make_room: Callable[[], None]) -> None:
-        """`later` says who makes the copies that are missing; of `many` files, the unchanged ones are only counted.
+    def __init__(
+        self, screen: Screen, later: str, *, many: bool, make_room: Callable[[], None], clock: Callable[[], float]
+    ) -> None:
+        """`later` says who makes the copies that are missing; `clock` counts seconds, from now on for the sum.
+
+        Of `many` files, the unchanged ones are only counted, and how long it took is told of all: they were on their
+        way together.
 
         `make_room` is called before each line that a terminal shows.
         """
@@ -27,7 +36,10 @@ class Tally:
         self._shown = is_terminal(sys.stdout)
         self._later = later
         self._many = many
+        self._clock = clock
+        self._began = clock()
         self._new = 0
+        self._new_size = 0
         self._changed = 0
         self._unchanged = 0
         self._failed = 0
@@ -64,12 +76,15 @@ class Tally:
                 }
             )
         self._new += not stored.unchanged
+        self._new_size += 0 if stored.unchanged else stored.size
         self._unchanged += stored.unchanged
         self._short += stored.durable < stored.wanted
         self._durable = stored.durable if self._durable is None else min(self._durable, stored.durable)
         self._wanted = max(self._wanted, stored.wanted)
         if not (stored.unchanged and self._many):
-            what = "unchanged" if stored.unchanged else f"{show_size(stored.size)} in {seconds:.1f} s"
+            what = "unchanged" if stored.unchanged else show_size(stored.size)
+            if not (stored.unchanged or self._many):
+                what += f" in {seconds:.1f} s"
             copies = _copies(stored.durable, stored.wanted, "" if self._many else self._later)
             self._say(f"{one_line(stored.key)}: {what}, {copies}")
 
@@ -89,7 +104,7 @@ class Tally:
         """Something is passed over."""
         self._document({"key": skipped.key, "skipped": skipped.what})
         self._make_room()
-        self._screen.note(f"{one_line(skipped.key)}: skipped, a {skipped.what}")
+        self._screen.note(f"{one_line(skipped.key)}: skipped, {_SKIPPED.get(skipped.what, f'a {skipped.what}')}")
         self._skipped += 1
 
     def sum_up(self) -> None:
@@ -104,7 +119,8 @@ class Tally:
             (self._skipped, "skipped"),
         ]
         told = ", ".join(f"{number:,} {what}" for number, what in counts if number)
-        copies = "" if self._durable is None else f"; {_copies(self._durable, self._wanted, self._later)}"
+        new = f"{show_size(self._new_size)} in {self._clock() - self._began:.1f} s, " if self._new else ""
+        copies = "" if self._durable is None else f"; {new}{_copies(self._durable, self._wanted, self._later)}"
         self._say(f"{count_of(self._files, 'file')}{': ' if told else ''}{told}{copies}")
 
     @property
