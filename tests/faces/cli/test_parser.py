@@ -67,6 +67,10 @@ def test_get_takes_the_version_of_a_file_where_the_others_ask_for_capsas_own() -
     assert parse(["get", "x", "--version", "3"]).version == "3"
     assert parse(["get", "x", "--version", ""]).version == "", "a script's variable that is not set asks for nothing"
     assert parse(["get", "x"]).version is None
+    with pytest.raises(VersionAsked):
+        parse(["get", "--version"])
+    with pytest.raises(UsageError, match="names no version"):  # a script's variable that is not set, unquoted
+        parse(["get", "x", "--version", "-o", "y"])
 
 
 def test_help_names_every_command_of_this_version_and_none_of_a_later_one(capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,3 +87,18 @@ def test_a_command_that_is_none_is_told_without_those_of_later_versions() -> Non
     with pytest.raises(UsageError) as caught:
         parse(["fetch"])
     assert caught.value.message == "There is no command 'fetch'."
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["pput"], "'put'"),
+        (["put", "x", "--copie", "3"], "'--copies'"),
+        (["put", "x", "--exclud=*.o"], "'--exclude'"),
+        (["get", "-dash.txt", "x"], "after '--'"),
+    ],
+)
+def test_what_was_probably_meant_is_in_the_hint(words: list[str], meant: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(words)
+    assert meant in caught.value.hint

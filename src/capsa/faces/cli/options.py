@@ -29,6 +29,8 @@ class _Version(argparse.Action):
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: Any = None
     ) -> None:
         if values is None or values == []:  # an empty text is a mistake, as of a script whose variable is not set
+            if getattr(namespace, "what", None) is not None:
+                raise UsageError("--version names no version.", f"'capsa history {namespace.what}' lists them.")
             raise VersionAsked
         namespace.version = values
 
@@ -51,7 +53,7 @@ def add_common(parser: argparse.ArgumentParser, *, home: object, json: object, q
         nargs="?" if versioned else 0,
         metavar="V",
         default=None if versioned else argparse.SUPPRESS,
-        help="a version that 'capsa history' names; without V, capsa's own" if versioned else "show the version",
+        help="a version that 'capsa history' names; alone, capsa's own" if versioned else "show the version",
     )
 
 

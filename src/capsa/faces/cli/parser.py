@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NoReturn
 
 from capsa.errors import UsageError
@@ -20,7 +20,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         if unknown := _UNKNOWN_COMMAND.match(message):  # argparse would offer those of later versions, too
-            raise UsageError(f"There is no command {unknown[1]}.", f"See '{self.prog} --help'.")
+            hint = f"{nearest(unknown[1][1:-1], BY_NAME)}See '{self.prog} --help'."
+            raise UsageError(f"There is no command {unknown[1]}.", hint)
         raise UsageError(f"{message[:1].upper()}{message[1:]}.", f"See '{self.prog} --help'.")
 
 
@@ -52,10 +53,30 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if options.command in LATER:
         raise not_available(f"capsa {options.command}")
     if rest:
-        raise UsageError(f"{rest[0]!r} is not understood.", f"See 'capsa {options.command or ''} --help'.")
+        raise _not_understood(rest[0], options.command)
     if options.command is None:
         raise UsageError("No command was given.", "See 'capsa --help'.")
     return options
+
+
+def _not_understood(word: str, command: str | None) -> UsageError:
+    hint = ""
+    if command is not None and word.startswith("-"):
+        shown = [action for action in command_parser(BY_NAME[command])._actions if action.help != argparse.SUPPRESS]
+        hint = nearest(word.partition("=")[0], (option for action in shown for option in action.option_strings))
+        if not word.startswith("--"):
+            hint = hint or "A name that begins with a dash goes after '--'. "
+    return UsageError(
+        f"{word!r} is not understood.", f"{hint}See '{' '.join(filter(None, ('capsa', command)))} --help'."
+    )
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A question whether one of the words that are known was meant; nothing if none is near."""
+    from difflib import get_close_matches  # here, since few mistype
+
+    near = get_close_matches(word, list(known), 1)
+    return f"Did you mean '{near[0]}'? " if near else ""
 
 
 def help_on(name: str | None) -> str:

@@ -72,6 +72,11 @@ def test_help_of_a_command_is_what_its_option_prints(capsys: pytest.CaptureFixtu
     assert "usage: capsa get" in said
 
 
+def test_help_asks_what_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", "pt"]) == Exit.USAGE
+    assert "Did you mean 'put'?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["help", "fetch"], ["man", "fetch"], *(["help", name] for name in LATER)])
 def test_what_is_no_command_is_not_explained(words: list[str]) -> None:
     assert main(words) == Exit.USAGE

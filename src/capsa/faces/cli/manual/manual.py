@@ -11,7 +11,7 @@ from capsa.faces.cli.grammar import BY_NAME, COMMANDS, LATER
 from capsa.faces.cli.manual.pages import page, page_name
 from capsa.faces.cli.options import not_available
 from capsa.faces.cli.output import Screen
-from capsa.faces.cli.parser import help_on
+from capsa.faces.cli.parser import help_on, nearest
 
 
 def help(options: Namespace, screen: Screen) -> int:  # noqa: A001 - a command's function has its name
@@ -43,7 +43,7 @@ def _known(name: str | None) -> str | None:
     if name in LATER:
         raise not_available(f"capsa {name}")
     if name is not None and name not in BY_NAME:
-        raise UsageError(f"There is no command {name!r}.", "See 'capsa help'.")
+        raise UsageError(f"There is no command {name!r}.", f"{nearest(name, BY_NAME)}See 'capsa help'.")
     return name
 
 
