@@ -55,6 +55,15 @@ def test_what_is_not_stored_is_not_found(network: Network, name: str) -> None:
     assert run(network.ann, name, "not//a/key").code == 2
 
 
+@pytest.mark.parametrize("name", ["share", "history", "info", "wait"])
+def test_a_cap_in_place_of_a_key_is_told_and_not_repeated(network: Network, key: str, name: str) -> None:
+    cap = run_well(network.ann, "share", key).last["cap"]
+    outcome = run(network.ann, name, cap)
+    assert outcome.code == 2
+    assert "capsa get" in outcome.last["error"]["hint"]
+    assert cap not in str(outcome)
+
+
 def test_history_tells_of_a_version_all_there_is_to_know(network: Network, key: str) -> None:
     stored = run_well(network.ann, "ls", key).last
     [line] = run_well(network.ann, "history", key).documents
