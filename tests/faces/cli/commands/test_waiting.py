@@ -46,6 +46,7 @@ def test_wait_ends_when_the_holder_is_back_and_says_before_who_is_short(
     with subprocess.Popen(command(ann, "wait"), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as interrupted:
         assert interrupted.stderr is not None
         assert b"waiting" in interrupted.stderr.readline()
+        assert b"2 copies are wanted, and only 1 node is there" in interrupted.stderr.readline()
         interrupted.send_signal(signal.SIGINT)
         assert interrupted.wait() == 130
     with start(ben):

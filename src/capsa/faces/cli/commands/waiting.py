@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from capsa.client.copies import Standing, find_short, find_standings
-from capsa.core.inquiries import Status, StatusTold
+from capsa.core.inquiries import Status, StatusTold, Unfinished, UnfinishedTold
 from capsa.core.names import check_key
 from capsa.faces.cli.commands.finding import find_view
 from capsa.faces.cli.exits import Exit
@@ -45,14 +45,19 @@ async def _for_keys(context: HomeContext, keys: Sequence[str], timeout: int | No
     """Tell of each file as soon as it is complete, and in the end of those that are not; how many these are."""
     snapshot = await context.snapshot()
     waiting = [(await find_view(snapshot, key)).versions[0] for key in keys]
+    noted = False
     async for last in _looks(timeout):
         standings = await find_standings(context.link, waiting, home=context.home.node)
         for standing in standings:
             if not standing.short or last:
                 _tell(standing, screen)
+        wanted = max((standing.wanted for standing in standings if standing.short), default=0)
         waiting = [standing.version for standing in standings if standing.short]
         if not waiting:
             break
+        if not noted:
+            await _note_lacking(context, wanted, screen)
+            noted = True
     return len(waiting)
 
 
@@ -65,12 +70,22 @@ async def _for_all(context: HomeContext, timeout: int | None, screen: Screen) ->
             return 0
         if not noted:
             screen.note(f"{count_of(claims, 'claim is', 'claims are')} short of copies; waiting for them.")
+            short_lines = (await context.link.ask(Unfinished(), UnfinishedTold)).short
+            await _note_lacking(context, max((line.wanted for line in short_lines), default=0), screen)
             noted = True
     short = 0
     async for standing in find_short(context.link, await context.snapshot()):
         _tell(standing, screen)
         short += 1
     return max(short, 1)  # a page of the catalog is no file, and counts all the same
+
+
+async def _note_lacking(context: HomeContext, wanted: int, screen: Screen) -> None:
+    """Say so where no waiting helps: fewer nodes are there than copies are `wanted`."""
+    nodes = (await context.link.ask(Status(), StatusTold)).alive + 1
+    if wanted > nodes:
+        there = f"only {count_of(nodes, 'node is', 'nodes are')} there"
+        screen.note(f"{wanted} copies are wanted, and {there}: the rest comes when more members are up.")
 
 
 async def _looks(timeout: int | None) -> AsyncIterator[bool]:
