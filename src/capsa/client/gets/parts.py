@@ -112,7 +112,7 @@ class PartFile:
             raise self._failed(error, self._path) from error
         if size - self._size > disk.f_bavail * disk.f_frsize:
             raise NoSpaceError(
-                f"{self._target} does not fit: {size - self._size} bytes are still to come.",
+                f"{self._target} does not fit: {size - self._size:,} bytes are still to come.",
                 "Make room, or choose another place with -o.",
             )
 

@@ -246,7 +246,9 @@ class _Sink:
 
 def _check_is_file(root: Root) -> None:
     if root.kind is not Kind.FILE:
-        raise RefusedError(f"{root.name} is a {root.kind.name.lower()}, not a file.", "Fetch it with get -r.")
+        raise RefusedError(
+            f"{root.name} is a {root.kind.name.lower()}, not a file.", "'capsa get -r' brings it back, by its key."
+        )
 
 
 def _is_kept(part: PartFile, entry: Entry, offset: int, buffer: memoryview, digest: blake3) -> bool:

@@ -180,7 +180,9 @@ def _outlet(output: str | None) -> Outlet | None:
 async def _pour(reader: Reader, root: Root, start: int, stop: int, outlet: Outlet, progress: Advance) -> None:
     try:
         if root.kind is not Kind.FILE:
-            raise RefusedError(f"{root.name} is a {root.kind.name.lower()}, not a file.", "Fetch it with get -r.")
+            raise RefusedError(
+                f"{root.name} is a {root.kind.name.lower()}, not a file.", "'capsa get -r' brings it back, by its key."
+            )
         await reader.read(root, outlet, start=start, stop=stop, progress=progress)
     finally:
         outlet.close()
