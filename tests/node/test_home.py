@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,30 @@ def test_secrets_stay_out_of_what_is_printed(tmp_path: Path) -> None:
     shown = repr(NEW) + repr(Home.create(tmp_path / "home", NEW))
     for secret in (NEW.secret, NEW.entropy, NEW.device_seed):
         assert repr(secret) not in shown and secret.hex() not in shown
+
+
+def test_a_folder_of_other_things_keeps_its_permissions(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "letters").mkdir()
+    Home.create(tmp_path, NEW)
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
+
+
+def test_of_two_who_make_one_home_one_is_refused_and_no_keys_are_mixed(tmp_path: Path) -> None:
+    together = threading.Barrier(4)
+
+    def make(name: str) -> Home | RefusedError:
+        together.wait()
+        try:
+            return Home.create(tmp_path / "home", replace(NEW, name=name, device_seed=name.encode() * 32))
+        except RefusedError as error:
+            return error
+
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(make, "abcd"))
+    [home] = [outcome for outcome in made if isinstance(outcome, Home)]
+    assert Home.open(tmp_path / "home") == home and home.device().node == home.node
 
 
 def test_a_second_home_in_one_folder_is_refused(tmp_path: Path) -> None:

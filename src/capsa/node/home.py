@@ -32,6 +32,8 @@ from capsa.errors import FormatError, HomeError, HomeInUseError, LockedError, No
 
 FORMAT = 1
 _FILE_SIZE_MAX = 1024 * 1024
+_UNFINISHED = {"keys", "store", "papers", "capsa.toml"}
+"""What may lie in a folder that is to become a home: remains of an attempt, and settings written before."""
 _NUMBER_SIZE_MAX = 20
 _RESTORE = "Restore the file from a backup of this home; with the recovery phrase a new home can be made."
 
@@ -69,25 +71,26 @@ class Home:
     @classmethod
     def create(cls, root: Path, new: NewHome) -> Home:
         """Lay out a home in `root`; `RefusedError` if one is there already."""
-        if (root / "home.json").exists():
-            raise RefusedError(f"There is already a home in {root}.", "Choose another folder with --home.")
+        owner, device = OwnerKeys.from_entropy(new.entropy), DeviceKey(new.device_seed)
+        facts = {
+            "format": FORMAT,
+            "network": format_id(new.network),
+            "owner": format_id(owner.owner),
+            "node": format_id(device.node),
+            "name": new.name,
+        }
         try:
-            (root / "keys").mkdir(mode=0o700, parents=True, exist_ok=True)
-            root.chmod(0o700)
-            (root / "store").mkdir(mode=0o700, exist_ok=True)
-            owner, device = OwnerKeys.from_entropy(new.entropy), DeviceKey(new.device_seed)
-            _write(root / "keys" / "device", to_base32(new.device_seed).encode())
-            _write(root / "keys" / "network", to_base32(new.secret).encode())
-            _write(root / "keys" / "owner.json", (new.sealed or OpenKeystore(new.entropy)).encode())
-            _write(root / "papers", encode(new.papers))
-            facts = {
-                "format": FORMAT,
-                "network": format_id(new.network),
-                "owner": format_id(owner.owner),
-                "node": format_id(device.node),
-                "name": new.name,
-            }
-            _write(root / "home.json", json.dumps(facts, indent=1).encode())
+            _make_private(root)
+            with _folder_locked(root, fcntl.LOCK_EX):  # two who make one home must not mix their keys
+                if (root / "home.json").exists():
+                    raise RefusedError(f"There is already a home in {root}.", "Choose another folder with --home.")
+                (root / "keys").mkdir(mode=0o700, exist_ok=True)
+                (root / "store").mkdir(mode=0o700, exist_ok=True)
+                _write(root / "keys" / "device", to_base32(new.device_seed).encode())
+                _write(root / "keys" / "network", to_base32(new.secret).encode())
+                _write(root / "keys" / "owner.json", (new.sealed or OpenKeystore(new.entropy)).encode())
+                _write(root / "papers", encode(new.papers))
+                _write(root / "home.json", json.dumps(facts, indent=1).encode())
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise NoSpaceError(
@@ -155,7 +158,7 @@ class Home:
 
         Raises `RefusedError` if it is not `before` any more, which changes nothing.
         """
-        with self._keys_locked(fcntl.LOCK_EX) as folder:
+        with _folder_locked(self.root / "keys", fcntl.LOCK_EX) as folder:
             if self.keystore() != before:
                 raise RefusedError("The passphrase was changed by another command meanwhile.", "Try again.")
             try:
@@ -174,18 +177,9 @@ class Home:
     def _keystore_draft(self) -> Path:
         return self._keystore_path.with_suffix(".new")
 
-    @contextmanager
-    def _keys_locked(self, how: int) -> Iterator[int]:
-        descriptor = os.open(self._keystore_path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, how)
-            yield descriptor
-        finally:
-            os.close(descriptor)
-
     def _forget_draft(self) -> None:
         """Remove what a killed change of the keystore left behind: it may hold keys that are locked by now."""
-        with suppress(OSError), self._keys_locked(fcntl.LOCK_EX | fcntl.LOCK_NB):
+        with suppress(OSError), _folder_locked(self.root / "keys", fcntl.LOCK_EX | fcntl.LOCK_NB):
             self._keystore_draft.unlink(missing_ok=True)
 
     @contextmanager
@@ -204,6 +198,24 @@ class Home:
             yield
         finally:
             os.close(descriptor)
+
+
+def _make_private(root: Path) -> None:
+    """A folder for this user alone; one that other things lie in keeps its permissions."""
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not {path.name for path in root.iterdir()} - _UNFINISHED:
+        root.chmod(0o700)
+
+
+@contextmanager
+def _folder_locked(folder: Path, how: int) -> Iterator[int]:
+    """The folder's descriptor, while its lock is held."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, how)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _read_number(descriptor: int) -> int | None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -144,3 +145,8 @@ def test_a_link_to_a_file_elsewhere_stays_one(tmp_path: Path) -> None:
     write_remembered(tmp_path, Remembered(capacity=2))
     assert (tmp_path / "capsa.toml").is_symlink()
     assert (tmp_path / "elsewhere.toml").read_text() == "capacity = 2\n"
+
+
+def test_a_fifo_in_its_place_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "capsa.toml")
+    assert read_remembered(tmp_path) == Remembered()

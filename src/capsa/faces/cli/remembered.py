@@ -83,7 +83,8 @@ def write_remembered(root: Path, options: Remembered) -> None:
 
 def _read(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
+        # Without O_NONBLOCK, opening a FIFO would wait for a writer.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             data = file.read(_SIZE_MAX + 1)
     except FileNotFoundError:
         return None
