@@ -90,7 +90,10 @@ EXPLANATIONS: Final = {
             ("capsa put sea.jpg --new-version", "the file as it is now, beside the version that is kept"),
         ),
         "The same bytes under the same key are a success that sends nothing but missing copies; other bytes are "
-        "refused without --new-version. What was interrupted is taken up by running the same command again.\n\n"
+        "refused without --new-version. What was interrupted is taken up by running the same command again. More "
+        "--copies than before are added; fewer take none away.\n\n"
+        "What comes on stdin is stored as far as it came: a script looks whether the command that wrote it went well, "
+        "as with set -o pipefail.\n\n"
         "A folder's keys begin with its own name; '.' has none. Links are stored as links and not followed, empty "
         "folders are kept, sockets and devices are skipped and named. What a file .capsaignore in a folder lists, one "
         "pattern a line as in .gitignore, is left out, as is what --exclude matches. A file whose size, time and inode "
