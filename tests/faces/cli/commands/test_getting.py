@@ -165,8 +165,6 @@ def test_another_file_in_place_is_refused_and_the_rest_comes(network: Network, t
         ("-r", "tree", "--version", "1"),
         ("-r", "tree", "-o", "-"),
         ("-r", "--cap-file", "x"),
-        ("file", "--range", "0-1"),
-        ("file", "--range", "0-1", "-o", "."),
         ("file", "--range", "2-1", "-o", "x"),
         ("file", "-o", ""),
         ("-r", "tree", "-o", ""),
@@ -244,10 +242,16 @@ def test_a_range_spoils_no_part_file_of_the_whole(network: Network, large: Path,
     assert run_killed(network, ["get", large.name, "-o", str(target)], size=3 * MIB) == -signal.SIGKILL
     [part] = tmp_path.iterdir()
     size = part.stat().st_size
-    failed(run(network.ann, "get", large.name, "--range", "0-9", "-o", str(tmp_path)), 2, "usage")
     run_well(network.ann, "get", large.name, "--range", "0-9", "-o", str(target))
     assert target.read_bytes() == large.read_bytes()[:10]
     assert part.stat().st_size == size
+
+
+def test_a_range_has_the_files_own_name_where_no_other_is_given(network: Network, large: Path, tmp_path: Path) -> None:
+    told = run_well(network.ann, "get", large.name, "--range", "-10", "-o", str(tmp_path)).last
+    assert (told["path"], told["size"]) == (str(tmp_path / large.name), 10)
+    assert (tmp_path / large.name).read_bytes() == large.read_bytes()[-10:]
+    failed(run(network.ann, "get", large.name, "-o", str(tmp_path)), 7, "refused")
 
 
 # --- versions

@@ -49,8 +49,6 @@ class _Wanted:
     def of(cls, options: Namespace) -> _Wanted:
         cap = _cap_of(options)
         bytes_ = None if options.range is None else parse_range(options.range)
-        if bytes_ is not None and (options.output is None or Path(options.output).is_dir()):
-            raise UsageError("A range of a file needs a name of its own.", "Give it with -o; - is stdout.")
         if cap is None:
             return cls(None, check_key(options.what), options.version, bytes_)
         if options.version is not None:
