@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from capsa.core.inquiries import Status, StatusTold
 from capsa.errors import CapsaError, NoSpaceError
 from capsa.testing.world.members import Circle, Desk
 from capsa.testing.world.world import World, simulate
@@ -33,6 +34,25 @@ def test_a_put_into_a_home_without_space_says_so_and_goes_through_once_there_is_
         assert await circle.get_key("ann", "new") == new
 
     simulate(main, seed)
+
+
+def test_status_tells_that_the_disk_is_full_while_it_is() -> None:
+    async def main(world: World) -> None:
+        circle = Circle(world, ["ann", "ben"], copies=1)
+        await circle.gather()
+        disk = circle.host("ann").disk
+
+        async def is_full(desk: Desk) -> bool:
+            return (await desk.link.ask(Status(), StatusTold)).full
+
+        capacity = disk.capacity
+        assert not await circle.run("ann", is_full)
+        disk.capacity = capacity - disk.space()[0]
+        assert await circle.run("ann", is_full)
+        disk.capacity = capacity
+        assert not await circle.run("ann", is_full)
+
+    simulate(main, 1)
 
 
 @pytest.mark.parametrize("seed", range(5))

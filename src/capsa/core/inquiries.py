@@ -82,6 +82,7 @@ class StatusTold(Message, frozen=True, array_like=True):
 
     `alarms` counts invites that let in several owners, `forks` devices that signed two heads of one number.
     `duplicate`: another process runs with a copy of this home, and so nothing new is stored from it.
+    `full`: the disk is, and nothing new is stored on it.
     """
 
     code = 129
@@ -99,6 +100,7 @@ class StatusTold(Message, frozen=True, array_like=True):
     alarms: Count = 0
     forks: Count = 0
     duplicate: bool = False
+    full: bool = False
 
 
 class Examine(Message, frozen=True, array_like=True):

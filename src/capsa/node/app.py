@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -134,6 +135,11 @@ class Node:
         async def count_damaged() -> int:
             return len(await segments.damaged())
 
+        async def is_full() -> bool:
+            with suppress(CapsaError):  # of a disk that does not say, what it last said holds
+                await store.look()
+            return store.full
+
         pool = Pool(
             self._between_nodes(),
             Identity(config, members, clock),
@@ -222,6 +228,7 @@ class Node:
             entropy=entropy,
             listening=lambda: [listener.address for listener in self._listeners],
             damaged=count_damaged,
+            full=is_full,
         )
         door = self._door = ControlDoor(control.handle, COMMAND_MESSAGES, on_close=control.closed)
 

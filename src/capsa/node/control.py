@@ -67,6 +67,7 @@ class Control:
         entropy: Entropy,
         listening: Callable[[], Sequence[str]],
         damaged: Callable[[], Awaitable[int]],
+        full: Callable[[], Awaitable[bool]],
     ) -> None:
         self._config = config
         self._store = store
@@ -83,6 +84,7 @@ class Control:
         self._entropy = entropy
         self._listening = listening
         self._damaged = damaged
+        self._full = full
         self._head_lock = HeadLock()
         self._keyring = Keyring(config.owner, clock)
         self._handlers: dict[type[Message], Handler] = {
@@ -270,6 +272,7 @@ class Control:
             alarms=len(self._members.alarms()),
             forks=len(self._members.forked()),
             duplicate=self._duplicates.found,
+            full=await self._full(),
         ), ()
 
     async def _transfers_told(self, session: Session, message: q.Transfers, payload: memoryview) -> Answer:

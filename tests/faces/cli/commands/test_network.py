@@ -77,6 +77,7 @@ class Amiss:
     [
         Amiss({"underreplicated": 1}, "degraded", "1 claim is short of copies"),
         Amiss({"underreplicated": 1200}, "degraded", "1,200 claims are short of copies"),
+        Amiss({"full": True}, "degraded", "the disk is full: nothing new is stored on it"),
         Amiss({"damaged": 1}, "degraded", "1 block on this disk is damaged"),
         Amiss({"suspect": 1}, "degraded", "1 other node does not answer"),
         Amiss({"suspect": 1, "gone": 1}, "degraded", "2 other nodes do not answer"),

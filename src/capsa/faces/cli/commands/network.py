@@ -162,6 +162,8 @@ def judge_health(told: StatusTold) -> tuple[str, list[str]]:
         reasons.append("another process runs with a copy of this home: both store nothing new (see 'capsa doctor')")
     if not told.admitted:
         reasons.append("not admitted to the network yet")
+    if told.full:
+        reasons.append("the disk is full: nothing new is stored on it")
     if told.underreplicated:
         reasons.append(f"{count_of(told.underreplicated, 'claim is', 'claims are')} short of copies")
     if told.damaged:
