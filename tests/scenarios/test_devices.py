@@ -70,6 +70,29 @@ async def settle_again(circle: Circle, name: str, *, of: str, via: str) -> None:
     await circle.met(name, via)
 
 
+async def copied_while_putting(
+    circle: Circle, world: World, monkeypatch: pytest.MonkeyPatch, contents: dict[str, bytes]
+) -> SimDisk:
+    """Put at Ann's; her disk as it was when the put had been noted, and nothing of it stored."""
+    copies: list[SimDisk] = []
+
+    async def put(desk: Desk) -> None:
+        ask = desk.link.ask
+
+        async def noting(message: Message, answer: type[Any], payload: Sequence[Buffer] = ()) -> Any:
+            reply = await ask(message, answer, payload)
+            if isinstance(message, OpenPuts):
+                copies.append(copy_disk(world, circle.host("ann").disk))
+            return reply
+
+        monkeypatch.setattr(desk.link, "ask", noting)
+        await desk.put(contents)
+
+    await circle.run("ann", put)
+    [copy] = copies
+    return copy
+
+
 def only(added: dict[str, bytes]) -> dict[str, list[bytes]]:
     return {key: [content] for key, content in sorted(added.items())}
 
@@ -245,26 +268,12 @@ def test_a_put_that_an_old_copy_of_the_home_takes_for_unfinished_is_not_released
     async def main(world: World) -> None:
         circle = Circle(world, NAMES, copies=2)
         await circle.gather()
-        backups: list[SimDisk] = []
-
-        async def put(desk: Desk) -> None:
-            ask = desk.link.ask
-
-            async def noting(message: Message, answer: type[Any], payload: Sequence[Buffer] = ()) -> Any:
-                reply = await ask(message, answer, payload)
-                if isinstance(message, OpenPuts):
-                    backups.append(copy_disk(world, circle.host("ann").disk))
-                return reply
-
-            monkeypatch.setattr(desk.link, "ask", noting)
-            await desk.put({"precious": world.chance.randbytes(3_000)})
-
-        await circle.run("ann", put)
+        backup = await copied_while_putting(circle, world, monkeypatch, {"precious": world.chance.randbytes(3_000)})
         for name in NAMES:
             await circle.host(name).stop()
         before = await holdings(circle, "ben") | await holdings(circle, "cat") | await holdings(circle, "dan")
         await asyncio.sleep(8 * 24 * 3600)
-        [circle.host("ann").disk] = backups
+        circle.host("ann").disk = backup
         await circle.gather()
         await circle.put("ann", {"later": b"later"})
         await asyncio.sleep(30)
@@ -275,6 +284,31 @@ def test_a_put_that_an_old_copy_of_the_home_takes_for_unfinished_is_not_released
         assert len(before & after) >= len(before) - 1  # the page of the first catalog gave way to the next
 
     simulate(main, seed)
+
+
+def test_two_versions_never_have_one_claim_though_an_old_copy_has_the_first_put_unfinished(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main(world: World) -> None:
+        circle = Circle(world, NAMES, copies=2)
+        await circle.gather()
+        backup = await copied_while_putting(circle, world, monkeypatch, {"book": b"first"})
+        await circle.host("ann").stop()
+        circle.host("ann").disk = backup
+        circle.start("ann")
+        await circle.met("ann", "ben")
+
+        async def put_again(desk: Desk) -> list[bytes]:
+            stored = await desk.put({"book": b"second"}, Wish(new_version=True))
+            assert [each.error for each in stored] == [None]
+            view = await (await desk.files.catalog.snapshot()).look_up("book")
+            return [version.claim for version in view.versions]
+
+        claims = await circle.run("ann", put_again)
+        assert len(set(claims)) == len(claims) == 2
+        assert (await listed(circle, "ann"))["book"] == [b"second", b"first"]
+
+    simulate(main, 1)
 
 
 class Backward(Members):

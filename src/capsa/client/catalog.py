@@ -37,6 +37,7 @@ from capsa.core.names import folders_of
 from capsa.core.pages import DEFAULT_SHAPE, Kind, Shape
 from capsa.errors import (
     CapsaError,
+    ChangedError,
     IntegrityError,
     LostConnectionError,
     NotFoundError,
@@ -82,6 +83,19 @@ class Added:
 
     entries: dict[str, VersionEntry | CapsaError]
     told: int | None = None
+
+
+class ClaimUsedError(ChangedError):
+    """Stored versions of these keys have the claims of puts of other bytes.
+
+    The home was put back from a copy that was taken while they were put.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        super().__init__(
+            "This home was put back from an old copy, in which a put had not ended.", "Run the command again."
+        )
+        self.keys = keys
 
 
 class Catalog:
@@ -184,6 +198,9 @@ class Catalog:
         those that may be released, and those whose copies are still worth more than what the new claim has so far.
         """
         standings = await before.survey(version.key for version in versions)
+        currents = ((version, standings[version.key].current) for version in versions)
+        if used := [new.key for new, old in currents if old and old.claim == new.claim and not new.is_in(old)]:
+            raise ClaimUsedError(used)
         entries: list[Entry] = []
         outdone: list[ClaimId] = []
         retired: list[ClaimId] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 
-from capsa.client.catalog import Catalog, NewVersion, exists_already
+from capsa.client.catalog import Catalog, ClaimUsedError, NewVersion, exists_already
 from capsa.client.link import HomeLink
 from capsa.client.puts.jobs import Batches, Job, Preview, Progress, Stored, Wish
 from capsa.client.puts.journal import Journal, Seen
@@ -154,6 +154,9 @@ class Files:
         for _ in range(_TRIES - 1):
             try:
                 return await self._store_once(jobs, terms, further, progress)
+            except ClaimUsedError as error:
+                await self._journal.give_up(error.keys, private=terms.private)
+                progress = _uncounted
             except ChangedError:
                 if not all(job.repeatable for job in jobs):
                     raise

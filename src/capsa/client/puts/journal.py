@@ -83,6 +83,10 @@ class Journal:
         [fresh] = await self.open([opening.job], private=opening.private)
         return fresh
 
+    async def give_up(self, keys: Iterable[str], *, private: bool) -> None:
+        """Give up open puts of these keys: the next ones have claims of their own."""
+        await self._link.ask(ForgetPuts(tuple(self._put_name(key, private) for key in keys)), Done)
+
     def _put_name(self, key: str, private: bool) -> bytes:
         hasher = blake3(key.encode(), key=self._name_key)
         if private:
