@@ -114,8 +114,12 @@ class Journal:
         names, stamps = [], []
         for seen in files:
             name, stamp = seen.key.encode(), seen.stamp
-            numbers = (stamp.size, stamp.mtime_ns, stamp.inode, stamp.device)
-            packed = b"".join(number.to_bytes(16, "big", signed=True) for number in numbers)
+            packed = (
+                stamp.size.to_bytes(16, "big", signed=True)
+                + stamp.mtime_ns.to_bytes(16, "big", signed=True)
+                + stamp.inode.to_bytes(16, "big", signed=True)
+                + stamp.device.to_bytes(16, "big", signed=True)
+            )
             names.append(blake3(name, key=self._stamp_key).digest())
             stamps.append(blake3(packed + seen.claim + name, key=self._stamp_key).digest())
         return tuple(names), tuple(stamps)

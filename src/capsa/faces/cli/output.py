@@ -35,7 +35,7 @@ class Screen:
     def document(self, value: Json) -> None:
         """One JSON document on a line of its own, at once; nothing without `--json`."""
         if self.json:
-            _write_line(json.dumps(value), flush=not self.gathers)
+            _write_line(_encoded(value), flush=not self.gathers)
 
     def result(self, text: str) -> None:
         """A line that was asked for; nothing with `--json`."""
@@ -141,6 +141,17 @@ def forget(stream: TextIO) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+def _encoded(value: Json) -> str:
+    """As `json.dumps` writes it: by way of msgspec, which takes a quarter of the time, where that comes to the same."""
+    from msgspec import json as quick
+
+    try:
+        encoded = quick.format(quick.encode(value), indent=0)
+    except UnicodeEncodeError:  # a file's name that is not UTF-8
+        return json.dumps(value)
+    return encoded.decode("ascii") if encoded.isascii() else json.dumps(value)
 
 
 def _write_line(line: str, *, flush: bool) -> None:
