@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -67,24 +68,24 @@ def run(words: Sequence[str | Path], *, said: bytes = b"", check: Check | None =
     lines: list[dict[str, Any]] = []
     take = check or lines.append
     began = time.perf_counter()
-    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        with process.stdin as stdin:
-            stdin.write(said)
-        with process.stdout as stdout:
-            for line in stdout:
-                take(json.loads(line))
-        _, status, usage = os.wait4(process.pid, 0)  # says what this one process used, which `wait` does not
-        process.returncode = os.waitstatus_to_exitcode(status)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            process.wait()
-    if process.returncode:
-        raise FailedError(f"{' '.join(map(str, words))[:200]} ended with {process.returncode}.")
-    seconds = time.perf_counter() - began
+    with tempfile.TemporaryFile() as told:  # read afterwards: who reads along takes a core from what is measured
+        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=told)
+        assert process.stdin is not None
+        try:
+            with process.stdin as stdin:
+                stdin.write(said)
+            _, status, usage = os.wait4(process.pid, 0)  # says what this one process used, which `wait` does not
+            process.returncode = os.waitstatus_to_exitcode(status)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                process.wait()
+        if process.returncode:
+            raise FailedError(f"{' '.join(map(str, words))[:200]} ended with {process.returncode}.")
+        seconds = time.perf_counter() - began
+        told.seek(0)
+        for line in told:
+            take(json.loads(line))
     return Finished(lines, seconds, Cpu(usage.ru_utime, usage.ru_stime), usage.ru_maxrss * 1024)
 
 
