@@ -144,8 +144,8 @@ class Catalog:
         """Add versions of keys, publish the new head; what each key came to.
 
         A key that got other bytes in the meantime, or that would be another's folder by now, is a `RefusedError` in
-        the result, and is not added. If the node
-        restarts on the way, the whole is done again: blocks and claims that are there already cost nothing.
+        the result, and is not added. If the node restarts on the way, the whole is done again: blocks and claims that
+        are there already cost nothing. Raises `ClaimUsedError` where a put has to begin anew.
         """
         async with self._link.recording:
             for attempt in range(_COMMIT_TRIES):
@@ -183,7 +183,7 @@ class Catalog:
                     await self._release([*(page.claim for page in update.replaced), *outdone])
                 else:
                     retired += outdone
-                await self._put_off(Retire, retired)
+                await self._tell_of(Retire, retired)
         finally:
             with suppress(LostConnectionError):  # a lost session gives the lock back by itself
                 await self._link.ask_on(session, FreeHeadLock(), Done)
@@ -287,7 +287,7 @@ class Catalog:
             with suppress(IntegrityError, NotFoundError, UnreachableError):
                 recorded = await self._recorded()
                 await self._release(sorted(stale - recorded))
-                await self._put_off(Reprieve, sorted(stale & recorded))
+                await self._tell_of(Reprieve, sorted(stale & recorded))
 
     async def _recorded(self) -> set[ClaimId]:
         """The claims of all versions, as of when the home's node has heard all that others know of its own heads."""
@@ -306,7 +306,7 @@ class Catalog:
             note = make_release(self._owner.keys.signing, self._owner.network, batch)
             await self._link.ask(EndClaims(note.signed), Done)
 
-    async def _put_off(self, how: type[Retire | Reprieve], claims: Sequence[ClaimId]) -> None:
+    async def _tell_of(self, how: type[Retire | Reprieve], claims: Sequence[ClaimId]) -> None:
         for start in range(0, len(claims), RELEASE_CLAIMS_MAX):
             await self._link.ask(how(tuple(claims[start : start + RELEASE_CLAIMS_MAX])), Done)
 

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from capsa.client.catalog import Catalog, ClaimUsedError, NewVersion, exists_already
+from capsa.client.copies import ask_copies
 from capsa.client.link import HomeLink
 from capsa.client.puts.jobs import Batches, Job, Preview, Progress, Stored, Wish
 from capsa.client.puts.journal import Journal, Seen
@@ -18,7 +19,6 @@ from capsa.client.puts.sending import Draft, Sender, Terms
 from capsa.client.puts.upload import Signer
 from capsa.client.snapshot import Owner
 from capsa.core.catalog.entries import VersionEntry
-from capsa.core.commands import Copies, CopiesTold
 from capsa.core.pages import DEFAULT_SHAPE, Shape
 from capsa.errors import CapsaError, ChangedError, leading
 from capsa.seams import Clock, Entropy, Workers
@@ -62,8 +62,7 @@ class Files:
         """Store files, yielding what became of each once it is durable and recorded.
 
         A file that fails yields its error and does not stop the rest; an error of the node or of the catalog ends
-        all. A repeat takes up where it stopped. `jobs` are taken two batches
-        ahead at the most.
+        all. A repeat takes up where it stopped. `jobs` are taken two batches ahead at the most.
         """
         terms = Terms(self._owner.copies if wish.copies is None else wish.copies, wish.private, wish.wait)
         await self.catalog.release_stale()
@@ -129,17 +128,12 @@ class Files:
         return stored
 
     async def _describe(self, versions: Sequence[VersionEntry]) -> list[Stored]:
-        if not versions:
-            return []
-        told = await self._link.ask(Copies(tuple(version.claim for version in versions)), CopiesTold)
         outcomes = []
-        for version, durable, wanted in zip(versions, told.durable, told.wanted, strict=True):
-            complete = version.copies + 1
-            now = durable if wanted else complete
-            if (proven := self.catalog.short.pop(version.claim, None)) is not None:
-                now, complete = proven.durable, proven.wanted
+        for asked in await ask_copies(self._link, versions):
+            version = asked.version
+            now = self.catalog.short.pop(version.claim, asked)
             key, size, blocks = version.key, version.size, version.blocks
-            outcomes.append(Stored(key, version.cap, size, blocks, 0, True, durable=now, wanted=complete))
+            outcomes.append(Stored(key, version.cap, size, blocks, 0, True, durable=now.durable, wanted=now.wanted))
         return outcomes
 
     # --- sending and recording

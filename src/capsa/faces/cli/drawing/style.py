@@ -23,7 +23,6 @@ class Paint(StrEnum):
     GOOD = "32"
     WARNING = "33"
     ACCENT = "36"
-    REVERSED = "7"
 
 
 @dataclass(frozen=True, slots=True)
